@@ -1,0 +1,59 @@
+"""An estimate: values of players, and how sure they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from scipy.stats import t as student_t
+from torch import Tensor
+
+from torchattr.errors import InputError
+
+__all__ = ["Estimate"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    r"""Values of all players with their standard errors.
+
+    Attributes:
+        values: ``(n, *value)``.
+        standard_errors: ``(n, *value)``; 0 where the values are exact, NaN where a
+            single replicate says nothing about the spread.
+        n_draws: Independent replicates behind the estimate (0 for an exact one).
+        n_evaluations: Coalitions evaluated, the empty and the full one included.
+    """
+
+    values: Tensor
+    standard_errors: Tensor
+    n_draws: int
+    n_evaluations: int
+
+    def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        r"""Two-sided confidence intervals, :math:`\phi \pm t_{R-1}\,\mathrm{se}`.
+
+        Args:
+            level: Probability that an interval covers the true value.
+
+        Returns:
+            Lower and upper ends, each ``(n, *value)``.
+
+        Raises:
+            InputError: If ``level`` is not strictly between 0 and 1.
+
+        Example:
+            >>> one = torch.ones(1)
+            >>> Estimate(one, one, n_draws=16, n_evaluations=34).interval()
+            (tensor([-1.1314]), tensor([3.1314]))
+        """
+        if not 0 < level < 1:
+            raise InputError(f"level must lie strictly between 0 and 1, got {level!r}")
+        quantile = student_t.ppf((1 + level) / 2, max(self.n_draws - 1, 1))
+        half_width = float(quantile) * self.standard_errors
+        return self.values - half_width, self.values + half_width
+
+    @property
+    def spread(self) -> Tensor:
+        """``(*value)``: largest minus smallest value over the players."""
+        return torch.amax(self.values, 0) - torch.amin(self.values, 0)

@@ -1,0 +1,153 @@
+"""A game: what every coalition of players that stay is worth."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor
+
+from torchattr.errors import InputError
+
+__all__ = ["Game"]
+
+
+class Game(ABC):
+    r"""A function of coalitions, :math:`v : 2^N \to \mathbb{R}^{*value}`.
+
+    A coalition is a row of ``n_players`` booleans: the players that stay. A subclass
+    sets ``n_players`` and writes :meth:`evaluate`; calling the game checks what goes in
+    and what comes out, splits the coalitions into chunks, and reports progress.
+    How the coalitions are split changes speed and memory only.
+
+    Attributes:
+        n_players: Number of players, at least one.
+        device: Where coalitions are expected and values live.
+        chunk_size: The most coalitions handed to one call of :meth:`evaluate`. Halved,
+            for the rest of the game's life, when a chunk does not fit in memory.
+        progress: A progress bar (anything with ``update(n)``) that is advanced by one
+            for each coalition, or ``None``.
+
+    Example:
+        >>> class Squares(Game):
+        ...     n_players = 3
+        ...
+        ...     def evaluate(self, coalitions):
+        ...         return coalitions.sum(1) ** 2
+        >>> Squares()(torch.tensor([[True, False, True], [True, True, True]]))
+        tensor([4, 9])
+    """
+
+    n_players: int
+    device: torch.device = torch.device("cpu")
+    chunk_size: int = 1024
+    progress: Any = None
+
+    _SHOWN_PLAYERS: ClassVar[int] = 12  # enough to find the coalition, short to read
+
+    @abstractmethod
+    def evaluate(self, coalitions: Tensor) -> Tensor:
+        """Values of one chunk of coalitions; what a subclass writes.
+
+        Args:
+            coalitions: ``(C, n_players)`` booleans on :attr:`device`, ``C >= 1``.
+
+        Returns:
+            ``(C, *value)``: the value of each coalition, in the order given.
+        """
+
+    @final
+    @torch.no_grad()
+    def __call__(self, coalitions: Tensor) -> Tensor:
+        """Values of any number of coalitions.
+
+        Args:
+            coalitions: ``(C, n_players)`` booleans, ``C >= 1``.
+
+        Returns:
+            ``(C, *value)``, on :attr:`device`.
+
+        Raises:
+            InputError: If the coalitions have another type or shape, or if a value is
+                NaN or infinite (the message names the coalition).
+        """
+        coalitions = self._checked(coalitions)
+        chunks: list[Tensor] = []
+        start = 0
+        while start < len(coalitions):
+            chunk = coalitions[start : start + self.chunk_size]
+            values = self._evaluate_or_halve(chunk)
+            if values is None:
+                continue
+            if values.ndim == 0 or len(values) != len(chunk):
+                raise InputError(
+                    f"{type(self).__name__}.evaluate must return one value for each of "
+                    f"the {len(chunk)} coalitions along its first dimension; "
+                    f"got shape {tuple(values.shape)}"
+                )
+            chunks.append(values)
+            start += len(chunk)
+            if self.progress is not None:
+                self.progress.update(len(chunk))
+        values = torch.cat(chunks) if len(chunks) > 1 else chunks[0]
+        self._refuse_non_finite(values, coalitions)
+        return values
+
+    def ends(self) -> Tensor:
+        """The coalitions that every estimate needs: ``(2, n)``, empty and full."""
+        ends = torch.zeros(2, self.n_players, dtype=torch.bool, device=self.device)
+        ends[1] = True
+        return ends
+
+    def _checked(self, coalitions: Tensor) -> Tensor:
+        if (
+            coalitions.dtype != torch.bool
+            or coalitions.ndim != 2
+            or coalitions.shape[1] != self.n_players
+            or len(coalitions) == 0
+        ):
+            raise InputError(
+                f"coalitions must be bool with shape (C, {self.n_players}), C >= 1; "
+                f"got {coalitions.dtype} {tuple(coalitions.shape)}. "
+                "Did you group the players, or forget to?"
+            )
+        return coalitions.to(self.device)
+
+    def _evaluate_or_halve(self, chunk: Tensor) -> Tensor | None:
+        """The chunk's values, or None after halving :attr:`chunk_size`."""
+        try:
+            return self.evaluate(chunk)
+        except (RuntimeError, MemoryError) as error:
+            if len(chunk) == 1 or not _out_of_memory(error):
+                raise
+        # Outside the handler, whose traceback would keep the chunk's tensors alive.
+        self.chunk_size = len(chunk) // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _refuse_non_finite(self, values: Tensor, coalitions: Tensor) -> None:
+        if not (values.is_floating_point() or values.is_complex()):
+            return
+        finite = torch.isfinite(values)
+        if bool(finite.all()):
+            return
+        bad = int((~finite.reshape(len(values), -1).all(1)).nonzero()[0])
+        stay = coalitions[bad].nonzero().flatten().tolist()
+        shown = ", ".join(map(str, stay[: self._SHOWN_PLAYERS]))
+        more = ", ..." if len(stay) > self._SHOWN_PLAYERS else ""
+        raise InputError(
+            "forward_func (the value of a coalition) must be finite; got NaN or "
+            f"infinity for the coalition in which players {{{shown}{more}}} "
+            f"({len(stay)} of {self.n_players}) stay. "
+            "Check the inputs and the baselines for values that the model cannot take."
+        )
+
+
+def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether an error is an accelerator's, the CPU allocator's or Python's OOM."""
+    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+        return True
+    message = str(error).lower()
+    return "out of memory" in message or "can't allocate memory" in message
