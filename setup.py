@@ -23,11 +23,15 @@ extras = {
         "pytest>=8.0",
         "pytest-xdist>=3.5",
         "scikit-learn>=1.3",
+        "sybil>=8.0",  # runs the examples of README and docs
+        "torchvision>=0.19",
     ],
     "docs": ["furo>=2024.1", "myst-parser>=3.0", "sphinx>=7.2"],
 }
 extras["all"] = sorted({
-    need for name in ("sklearn", "store", "distributed", "vision") for need in extras[name]
+    need
+    for name in ("sklearn", "store", "distributed", "vision")
+    for need in extras[name]
 })
 
 setup(

@@ -1,0 +1,65 @@
+# Every target works as the only command on a fresh clone: it makes .venv and
+# installs what it needs first. Only Python >= 3.10 and make are required.
+PYTHON ?= python3
+# Two workers halve the suite on two cores; each computes with one thread, because
+# torch would otherwise start a thread per core in every worker.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check format format-check lint types doctest docs bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.stamp ## Train, explain, leave pictures and a table in demo_output/
+	$(BIN)/python tutorials/demo.py
+
+test: $(VENV)/test.stamp ## Run the tests, and every example of the docstrings and docs
+	$(PYTEST) $(PYTEST_ARGS)
+
+check: format-check lint types test ## Everything a commit must pass (test runs the examples too)
+
+format: $(VENV)/check.stamp ## Rewrite the files in the project's format
+	$(BIN)/ruff format
+
+format-check: $(VENV)/check.stamp ## Fail on a file that is not in the project's format
+	$(BIN)/ruff format --check
+
+lint: $(VENV)/check.stamp ## Lint and spell-check
+	$(BIN)/ruff check
+	$(BIN)/codespell
+
+types: $(VENV)/check.stamp $(VENV)/test.stamp ## Type-check the package (mypy --strict)
+	$(BIN)/mypy
+
+doctest: $(VENV)/test.stamp ## Run only the examples of the docstrings, README and docs
+	$(PYTEST) torchattr docs README.md $(PYTEST_ARGS)
+
+docs: $(VENV)/docs.stamp ## Build docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W -n --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/bench.stamp ## Measure against captum, shap and shapiq (benchmarks/results)
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the other targets leave, .venv included
+	rm -rf $(VENV) build dist *.egg-info docs/_build demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("torchattr needs Python >= 3.10; run make PYTHON=python3.x" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first, alone and pinned: no later line can then choose another build.
+$(VENV)/torch.stamp: requirements/constraints.txt | $(BIN)/python
+	$(PIP) --constraint requirements/constraints.txt torch
+	touch $@
+
+$(VENV)/%.stamp: requirements/%.txt setup.py $(VENV)/torch.stamp
+	$(PIP) --requirement $<
+	touch $@
