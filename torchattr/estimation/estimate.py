@@ -23,12 +23,14 @@ class Estimate:
             single replicate says nothing about the spread.
         n_draws: Independent replicates behind the estimate (0 for an exact one).
         n_evaluations: Coalitions evaluated, the empty and the full one included.
+        seconds: Time since the run began.
     """
 
     values: Tensor
     standard_errors: Tensor
     n_draws: int
     n_evaluations: int
+    seconds: float = 0.0
 
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
         r"""Two-sided confidence intervals, :math:`\phi \pm t_{R-1}\,\mathrm{se}`.
