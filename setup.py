@@ -28,11 +28,8 @@ extras = {
     ],
     "docs": ["furo>=2024.1", "myst-parser>=3.0", "sphinx>=7.2"],
 }
-extras["all"] = sorted({
-    need
-    for name in ("sklearn", "store", "distributed", "vision")
-    for need in extras[name]
-})
+users = ("sklearn", "store", "distributed", "vision")
+extras["all"] = sorted({need for name in users for need in extras[name]})
 
 setup(
     name="torchattr",

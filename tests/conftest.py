@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("torchattr")
 
 
 def declare_missing_torchvision_operators() -> torch.library.Library | None:
-    """Declare two schemas that torchvision's import needs, where its binary cannot load.
+    """Declare two schemas that importing torchvision needs, where its binary fails.
 
     The wheel of PyPI carries CUDA operators. Beside a CPU-only torch they do not load,
     and the import stops at the first operator it looks up, although models and
