@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.games.memory import is_out_of_memory
 
 __all__ = ["Game"]
 
@@ -119,7 +120,7 @@ class Game(ABC):
         try:
             return self.evaluate(chunk)
         except (RuntimeError, MemoryError) as error:
-            if len(chunk) == 1 or not _out_of_memory(error):
+            if len(chunk) == 1 or not is_out_of_memory(error):
                 raise
         # Outside the handler, whose traceback would keep the chunk's tensors alive.
         self.chunk_size = len(chunk) // 2
@@ -143,11 +144,3 @@ class Game(ABC):
             f"({len(stay)} of {self.n_players}) stay. "
             "Check the inputs and the baselines for values that the model cannot take."
         )
-
-
-def _out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """Whether an error is an accelerator's, the CPU allocator's or Python's OOM."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    message = str(error).lower()
-    return "out of memory" in message or "can't allocate memory" in message
