@@ -1,0 +1,107 @@
+"""The mean over independent draws, with a stopping rule."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from torchattr.errors import InputError
+from torchattr.estimation.estimate import Estimate
+from torchattr.estimation.moments import Moments
+from torchattr.estimation.stopping import StoppingRule, check_schedule
+from torchattr.games.game import Game
+from torchattr.sampling.draws import Sampler
+
+__all__ = ["monte_carlo"]
+
+# Bytes of coalitions, and of values in float64, that are held at once.
+_BLOCK_BYTES = 2**25
+
+
+def monte_carlo(
+    game: Game,
+    sampler: Sampler,
+    n_draws: int,
+    *,
+    generator: torch.Generator | None = None,
+    stopping: StoppingRule | None = None,
+) -> Estimate:
+    r"""Mean and standard error of independent unbiased estimates.
+
+    :math:`\hat\phi = \frac1R \sum_r H_r v(S_r)` with
+    :math:`\mathrm{se}^2 = \frac{1}{R(R-1)} \sum_r (H_r v(S_r) - \hat\phi)^2`.
+
+    The empty and the full coalition are evaluated once; each draw adds
+    ``sampler.n_coalitions`` evaluations.
+
+    Args:
+        game: The game, with values ``(C, *value)``.
+        sampler: The source of draws.
+        n_draws: The most draws, at least one.
+        generator: Source of randomness; ``None`` is PyTorch's global one.
+        stopping: Ends the run early. It is asked after fixed numbers of draws (see
+            :func:`~torchattr.estimation.stopping.check_schedule`), never at the
+            boundaries of batches.
+
+    Returns:
+        The estimate, ``(n, *value)``.
+
+    Raises:
+        InputError: If there is no draw to make.
+
+    Example:
+        >>> from torchattr.games import AdditiveGame
+        >>> from torchattr.sampling import Permutations
+        >>> game = AdditiveGame(torch.tensor([1.0, 2.0, 4.0]))
+        >>> estimate = monte_carlo(game, Permutations(3), n_draws=2)
+        >>> estimate.values.tolist(), estimate.n_evaluations
+        ([1.0, 2.0, 4.0], 6)
+    """
+    if stopping is not None and stopping.max_evaluations < float("inf"):
+        affordable = int(stopping.max_evaluations - 2) // max(sampler.n_coalitions, 1)
+        n_draws = min(n_draws, affordable)
+    if n_draws < 1:
+        raise InputError(
+            "n_samples (and MaxEvaluations) must allow at least one draw of "
+            f"{sampler.n_coalitions} coalitions beside the empty and the full one"
+        )
+    began = time.perf_counter()
+    ends = game(game.ends())
+    empty, full = ends.flatten(1).double()
+    block = _draws_in_a_block(sampler, empty.numel())
+    shape = (sampler.n_players, *ends.shape[1:])
+    moments = Moments.none((sampler.n_players, empty.numel()), game.device)
+    history: list[Estimate] = []
+    for check in [n_draws] if stopping is None else check_schedule(n_draws):
+        for start in range(moments.count, check, block):
+            draws = sampler.draw(min(block, check - start), generator)
+            values = _values(game, draws.coalitions, empty)
+            estimates = draws.estimates(values, empty, full)
+            moments = moments.merged(Moments.of(estimates))
+        history.append(
+            Estimate(
+                moments.mean.reshape(shape),
+                moments.standard_error.reshape(shape),
+                n_draws=moments.count,
+                n_evaluations=2 + moments.count * sampler.n_coalitions,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        if stopping is not None and stopping.is_met(history):
+            break
+    return history[-1]
+
+
+def _draws_in_a_block(sampler: Sampler, n_outputs: int) -> int:
+    """How many draws are evaluated before they are folded into the moments."""
+    row = max(sampler.n_players, 8 * n_outputs)
+    return max(1, _BLOCK_BYTES // (row * max(sampler.n_coalitions, 1)))
+
+
+def _values(game: Game, coalitions: Tensor, like: Tensor) -> Tensor:
+    """``(R, c, V)`` float64 values of ``(R, c, n)`` coalitions."""
+    if coalitions.numel() == 0:  # a single player has the empty and the full one only
+        return like.new_empty(*coalitions.shape[:2], like.numel())
+    return game(coalitions.flatten(0, 1)).double().reshape(*coalitions.shape[:2], -1)
