@@ -1,1 +1,28 @@
-"""attr."""
+"""Feature attribution: which parts of this input made the prediction.
+
+The classes and arguments are captum 0.9's; code works after ``captum.attr`` is replaced
+by ``torchattr.attr`` in its imports. What is added is keyword-only, above all
+``return_standard_error=True``.
+
+Example:
+    >>> import torch
+    >>> from torchattr.attr import ShapleyValueSampling
+    >>> x = torch.tensor([[1.0, 2.0]])
+    >>> ShapleyValueSampling(lambda x: x.sum(1)).attribute(x)
+    tensor([[1., 2.]])
+"""
+
+from torchattr.attr.feature_ablation import FeatureAblation
+from torchattr.attr.occlusion import Occlusion
+from torchattr.attr.shapley_value_sampling import ShapleyValueSampling
+from torchattr.games.attribution import Attribution, PerturbationAttribution
+from torchattr.games.baselines import BaselineDistribution
+
+__all__ = [
+    "Attribution",
+    "BaselineDistribution",
+    "FeatureAblation",
+    "Occlusion",
+    "PerturbationAttribution",
+    "ShapleyValueSampling",
+]

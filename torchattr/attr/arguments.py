@@ -1,0 +1,30 @@
+"""Checks of arguments that several methods share."""
+
+from __future__ import annotations
+
+from torchattr.errors import InputError
+
+__all__ = ["checked_number"]
+
+
+def checked_number(value: object, name: str, least: int = 1) -> int:
+    """A whole number that is large enough.
+
+    Args:
+        value: What the user passed.
+        name: The argument's name.
+        least: The smallest number allowed.
+
+    Returns:
+        The number.
+
+    Raises:
+        InputError: If it is not an int, or too small.
+
+    Example:
+        >>> checked_number(25, "n_samples")
+        25
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} must be an int of at least {least}, got {value!r}")
+    return value
