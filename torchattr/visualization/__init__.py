@@ -1,0 +1,21 @@
+"""Pictures of results: figures are returned, never shown.
+
+Every figure is a plain :class:`matplotlib.figure.Figure`: save it, or end a notebook
+cell with it. ``import torchattr`` does not import this package, nor matplotlib.
+"""
+
+from __future__ import annotations
+
+from torchattr.visualization.feature_bars import feature_bars
+from torchattr.visualization.image_heatmap import image_heatmap
+from torchattr.visualization.visualize_image_attr import (
+    visualize_image_attr,
+    visualize_image_attr_multiple,
+)
+
+__all__ = [
+    "feature_bars",
+    "image_heatmap",
+    "visualize_image_attr",
+    "visualize_image_attr_multiple",
+]
