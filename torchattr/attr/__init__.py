@@ -13,6 +13,7 @@ Example:
 """
 
 from torchattr.attr.feature_ablation import FeatureAblation
+from torchattr.attr.feature_permutation import FeaturePermutation
 from torchattr.attr.occlusion import Occlusion
 from torchattr.attr.shapley_value_sampling import ShapleyValueSampling
 from torchattr.games.attribution import Attribution, PerturbationAttribution
@@ -22,6 +23,7 @@ __all__ = [
     "Attribution",
     "BaselineDistribution",
     "FeatureAblation",
+    "FeaturePermutation",
     "Occlusion",
     "PerturbationAttribution",
     "ShapleyValueSampling",

@@ -123,7 +123,7 @@ def _affordable(game: AblationGame, max_evaluations: int) -> int:
     if needed > max_evaluations:
         raise InputError(
             f"{game.n_players} features need 2**{game.n_players} = {needed} "
-            f"evaluations of each example, more than max_evaluations={max_evaluations}; group "
-            "them with feature_mask, or use Shapley or ShapleyValueSampling"
+            "evaluations of each example, more than max_evaluations="
+            f"{max_evaluations}; group them with feature_mask, or use Shapley"
         )
     return needed

@@ -70,6 +70,8 @@ class FeatureGroups(Players):
     Attributes:
         labels: ``(n,)``: the id of each player in the masks, in ascending order.
         n_labels: One more than the largest id: what captum counts as features.
+        owners: For each input, the player ``0, ..., n - 1`` that owns each element, as
+            integers that broadcast to the input.
 
     Raises:
         InputError: If masks are missing, do not broadcast, or are not whole numbers.
@@ -100,19 +102,19 @@ class FeatureGroups(Players):
                 "inputs must hold at least one element to explain; got shapes "
                 f"{[tuple(x.shape) for x in inputs]}"
             )
-        self.differ_by_example = any(owner.shape[0] > 1 for owner in self._owners)
+        self.differ_by_example = any(owner.shape[0] > 1 for owner in self.owners)
 
     def spread(self, coalitions: Tensor) -> tuple[Tensor, ...]:
         """See :meth:`Players.spread`."""
         return tuple(
             _columns(coalitions.to(owner.device), owner, start)
-            for owner, start in zip(self._owners, self._starts, strict=True)
+            for owner, start in zip(self.owners, self._starts, strict=True)
         )
 
     def gather(self, values: Tensor) -> tuple[Tensor, ...]:
         """See :meth:`Players.gather`."""
         gathered = []
-        for owner, shape in zip(self._owners, self._feature_shapes, strict=True):
+        for owner, shape in zip(self.owners, self._feature_shapes, strict=True):
             here = values.to(owner.device)
             out = here.shape[:-1]
             if owner.numel() == 0:
@@ -135,7 +137,7 @@ class FeatureGroups(Players):
             owners.append(owner.reshape(1, *shape))
             starts.append(start)
             start += shape.numel()
-        self._owners = tuple(owners)
+        self.owners = tuple(owners)
         self._starts: tuple[int | None, ...] = tuple(starts)
         self.labels = torch.arange(start)
         self.n_players = self.n_labels = start
@@ -160,7 +162,7 @@ class FeatureGroups(Players):
         self.labels = present.nonzero().flatten()
         self.n_players = len(self.labels)
         number = present.cumsum(0) - 1
-        self._owners = tuple(number.to(mask.device)[mask] for mask in masks)
+        self.owners = tuple(number.to(mask.device)[mask] for mask in masks)
         self._starts = (None,) * len(masks)
 
 
