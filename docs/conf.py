@@ -4,7 +4,7 @@ import torchattr
 
 project = "torchattr"
 author = "the torchattr authors"
-copyright = "2026, the torchattr authors"  # noqa: A001  # Sphinx's name
+copyright = "2026, the torchattr authors"
 release = version = torchattr.__version__
 
 extensions = [
