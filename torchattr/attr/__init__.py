@@ -14,8 +14,13 @@ Example:
 
 from torchattr.attr.feature_ablation import FeatureAblation
 from torchattr.attr.feature_permutation import FeaturePermutation
+from torchattr.attr.interpretable_models import InterpretableModel, Lasso
+from torchattr.attr.lime import Lime
+from torchattr.attr.lime_base import LimeBase
 from torchattr.attr.occlusion import Occlusion
 from torchattr.attr.shapley_value_sampling import ShapleyValueSampling
+from torchattr.attr.shapley_values import ShapleyValues
+from torchattr.attr.similarity import get_exp_kernel_similarity_function
 from torchattr.games.attribution import Attribution, PerturbationAttribution
 from torchattr.games.baselines import BaselineDistribution
 
@@ -24,7 +29,13 @@ __all__ = [
     "BaselineDistribution",
     "FeatureAblation",
     "FeaturePermutation",
+    "InterpretableModel",
+    "Lasso",
+    "Lime",
+    "LimeBase",
     "Occlusion",
     "PerturbationAttribution",
     "ShapleyValueSampling",
+    "ShapleyValues",
+    "get_exp_kernel_similarity_function",
 ]

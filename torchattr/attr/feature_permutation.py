@@ -54,8 +54,8 @@ class FeaturePermutation(PerturbationAttribution):
     In :math:`x^{\pi_i}` feature :math:`i` is shuffled between the examples.
     Each feature takes its values from other examples of the batch, by a random
     permutation that is not the identity; a group that spans several inputs is shuffled
-    by one permutation. With a ``forward_func`` that returns a loss for the batch, this is
-    the classical permutation importance. A batch of one has nothing to shuffle, and
+    by one permutation. With a ``forward_func`` that returns a loss for the batch, this
+    is the classical permutation importance. A batch of one has nothing to shuffle, and
     attributions of 0.
 
     Args:

@@ -9,11 +9,12 @@ from torch.futures import Future
 
 from torchattr.attr.arguments import checked_number
 from torchattr.errors import InputError
-from torchattr.estimation.exact import all_coalitions, exact
+from torchattr.estimation.exact import exact
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.target import TargetLike
+from torchattr.sampling.enumeration import coalition_block
 
 __all__ = ["ShapleyValues"]
 
@@ -75,7 +76,7 @@ class ShapleyValues(PerturbationAttribution):
         )
         return self._explained(
             game,
-            exact,
+            lambda game: exact(game, max_evaluations=max_evaluations),
             n_evaluations=_affordable(game, max_evaluations),
             show_progress=show_progress,
             return_standard_error=return_standard_error,
@@ -114,7 +115,9 @@ class ShapleyValues(PerturbationAttribution):
             perturbations_per_eval,
         )
         _affordable(game, max_evaluations)
-        return self._explained_later(game, all_coalitions(game), exact)
+        n = game.n_players
+        coalitions = coalition_block(n, n_low=n, high=0, device=game.device)
+        return self._explained_later(game, coalitions, exact)
 
 
 def _affordable(game: AblationGame, max_evaluations: int) -> int:

@@ -13,6 +13,7 @@ Example:
     (tensor([3.]), 1)
 """
 
+from torchattr.games import synthetic
 from torchattr.games.ablation_game import AblationGame
 from torchattr.games.additive_game import AdditiveGame
 from torchattr.games.attribution import Attribution, PerturbationAttribution
@@ -57,5 +58,6 @@ __all__ = [
     "beta_shapley",
     "leave_one_out",
     "shapley",
+    "synthetic",
     "weighted_banzhaf",
 ]

@@ -97,9 +97,9 @@ class AblationGame(Game):
         self._forward = Forward(
             forward_func, n_examples, target, additional_forward_args
         )
-        self._most_variants = _checked_count(perturbations_per_eval)
-        variants = self._most_variants or _affordable_variants(tensors)
-        self.chunk_size = max(1, variants // self._n_samples)
+        self._most_variants = affordable_variants(tensors, perturbations_per_eval)
+        self._chooses = perturbations_per_eval is None
+        self.chunk_size = max(1, self._most_variants // self._n_samples)
 
     def evaluate(self, coalitions: Tensor) -> Tensor:
         """Outputs of the model for each coalition.
@@ -112,7 +112,7 @@ class AblationGame(Game):
             ``D`` baselines, the mean over the samples first.
         """
         variants = self._variants(coalitions)
-        most = self._most_variants or len(variants[0])
+        most = self._most_variants
         outputs = [
             self._forward(tuple(x[start : start + most] for x in variants))
             for start in range(0, len(variants[0]), most)
@@ -131,7 +131,7 @@ class AblationGame(Game):
         Returns:
             A future of what calling the game returns.
         """
-        most = self._most_variants or 1
+        most = 1 if self._chooses else self._most_variants
         with torch.no_grad():
             # The first answer alone tells the shape, as in the synchronous path.
             pending: list[Future[Tensor]] = []
@@ -148,17 +148,21 @@ class AblationGame(Game):
 
         return collect_all(pending).then(values)
 
-    def answer(self, values: Tensor, standard_errors: Tensor) -> tuple[Any, Any]:
+    def answer(
+        self, values: Tensor, standard_errors: Tensor, *, as_inputs: bool = True
+    ) -> tuple[Any, Any]:
         """Values of players in the caller's shapes and type.
 
         Args:
             values: ``(n, *value)``.
             standard_errors: ``(n, *value)``.
+            as_inputs: Whether to answer in the shapes of the inputs.
 
         Returns:
             The attributions and their standard errors, each a tensor or a tuple of
             tensors, as the inputs were: ``(*output_shape, *feat)``, in the floating
             type of the model's output (PyTorch's default for a model of integers).
+            Without ``as_inputs`` each is a tensor ``(*output_shape, n)``.
         """
         if self.is_distribution:
             values, standard_errors = _over_samples(values, standard_errors)
@@ -166,8 +170,10 @@ class AblationGame(Game):
         floating = floating or torch.get_default_dtype()
         if values.is_floating_point():
             values = values.to(floating)
-        answers = (values, standard_errors.to(floating))
-        gathered = [self.players.gather(part.movedim(0, -1)) for part in answers]
+        answers = (values.movedim(0, -1), standard_errors.to(floating).movedim(0, -1))
+        if not as_inputs:
+            return answers
+        gathered = [self.players.gather(part) for part in answers]
         if self._answers_with_tuple:
             return gathered[0], gathered[1]
         return gathered[0][0], gathered[1][0]
@@ -176,6 +182,60 @@ class AblationGame(Game):
     def dtype(self) -> torch.dtype:
         """Type of the model's output; meaningful after the first evaluation."""
         return self._forward.dtype or torch.get_default_dtype()
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether one answer is for the whole batch; known after an evaluation."""
+        return self._forward.aggregates
+
+    def perturbed(self, coalitions: Tensor) -> list[Any]:
+        """The inputs of each coalition.
+
+        Args:
+            coalitions: ``(C, n)`` booleans.
+
+        Returns:
+            ``C`` tensors, or tuples of tensors, shaped like the inputs.
+
+        Raises:
+            InputError: If there is a distribution of baselines.
+        """
+        if self._n_samples > 1:
+            raise InputError(
+                "functions of perturbed inputs need one baseline for each feature, got "
+                f"a distribution of {self._n_samples}"
+            )
+        variants = list(zip(*self._variants(coalitions), strict=True))
+        return variants if self._answers_with_tuple else [x for (x,) in variants]
+
+    def products(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums over each player's elements: ``x * x``, ``x * b`` and ``b * b``.
+
+        Returns:
+            Three ``(B, n)`` float64 tensors; means over a distribution of baselines.
+
+        Raises:
+            InputError: If the players are not groups, or a sum is not finite.
+        """
+        if not isinstance(self.players, FeatureGroups):
+            raise InputError("products need players that are groups of features")
+        x = tuple(part[0, 0].double() for part in self._inputs)
+        b = tuple(part[0].double() for part in self._replacements)
+        products = (
+            self.players.totals(tuple(part * part for part in x)),
+            self.players.totals(
+                tuple((p * q).mean(0) for p, q in zip(x, b, strict=True))
+            ),
+            self.players.totals(
+                tuple((q * q).mean(0).expand_as(p) for p, q in zip(x, b, strict=True))
+            ),
+        )
+        if not all(bool(torch.isfinite(part).all()) for part in products):
+            raise InputError(
+                "inputs and baselines must be finite for the default similarity_func; "
+                "pass one that can take NaN or infinity"
+            )
+        return products
 
     def _variants(self, coalitions: Tensor) -> tuple[Tensor, ...]:
         """For each input, ``(C * D, B, *feat)``; the samples vary fastest."""
@@ -242,9 +302,28 @@ def checked_inputs(inputs: Inputs) -> tuple[Tensor, ...]:
     return tensors
 
 
-def _checked_count(perturbations_per_eval: int | None) -> int | None:
+def affordable_variants(
+    inputs: tuple[Tensor, ...], perturbations_per_eval: int | None
+) -> int:
+    """How many variants of the examples go in one call of the model.
+
+    Args:
+        inputs: The examples.
+        perturbations_per_eval: What the user asked for; ``None`` chooses by the rows
+            and elements that stay in cache (on a CPU) or keep an accelerator busy.
+
+    Returns:
+        A positive number.
+
+    Raises:
+        InputError: If the user's number is not a positive int.
+    """
     if perturbations_per_eval is None:
-        return None
+        on_cpu = inputs[0].device.type == "cpu"
+        rows = _CPU_ROWS if on_cpu else _ACCELERATOR_ROWS
+        elements = _CPU_ELEMENTS if on_cpu else _ACCELERATOR_ELEMENTS
+        batch = sum(x.numel() for x in inputs)
+        return max(1, min(rows // len(inputs[0]), elements // max(batch, 1)))
     if (
         not isinstance(perturbations_per_eval, int)
         or isinstance(perturbations_per_eval, bool)
@@ -255,11 +334,3 @@ def _checked_count(perturbations_per_eval: int | None) -> int | None:
             f"and at least 1, or None to choose; got {perturbations_per_eval!r}"
         )
     return perturbations_per_eval
-
-
-def _affordable_variants(inputs: tuple[Tensor, ...]) -> int:
-    on_cpu = inputs[0].device.type == "cpu"
-    rows = _CPU_ROWS if on_cpu else _ACCELERATOR_ROWS
-    elements = _CPU_ELEMENTS if on_cpu else _ACCELERATOR_ELEMENTS
-    batch = sum(x.numel() for x in inputs)
-    return max(1, min(rows // len(inputs[0]), elements // max(batch, 1)))

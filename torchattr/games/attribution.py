@@ -178,6 +178,7 @@ class PerturbationAttribution(Attribution):
         n_evaluations: int,
         show_progress: bool,
         return_standard_error: bool,
+        as_inputs: bool = True,
     ) -> Any:
         """Run an estimator on a game, and answer as the caller asked."""
         label = f"{self.get_name()} attribution"
@@ -186,7 +187,9 @@ class PerturbationAttribution(Attribution):
             reporting(game, label, n_evaluations, show=show_progress),
         ):
             solution = solve(game)
-        attributions, errors = game.answer(solution.values, solution.standard_errors)
+        attributions, errors = game.answer(
+            solution.values, solution.standard_errors, as_inputs=as_inputs
+        )
         return (attributions, errors) if return_standard_error else attributions
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from copy import copy
 from typing import ClassVar, final
 
 import torch
@@ -126,6 +127,40 @@ class FeatureGroups(Players):
                 elements = here[..., owner[0]]
             gathered.append(elements.expand(*out, *shape).contiguous())
         return tuple(gathered)
+
+    def of_example(self, index: int) -> FeatureGroups:
+        """The same players, for one example alone.
+
+        Args:
+            index: Which example.
+
+        Returns:
+            Groups of the elements of a batch of one.
+        """
+        groups = copy(self)
+        groups.owners = tuple(
+            owner[index : index + 1] if len(owner) > 1 else owner
+            for owner in self.owners
+        )
+        groups.differ_by_example = False
+        return groups
+
+    def totals(self, elements: tuple[Tensor, ...]) -> Tensor:
+        """Sums over the elements of each player.
+
+        Args:
+            elements: For each input, ``(B, *feat)``.
+
+        Returns:
+            ``(B, n)`` in float64.
+        """
+        batch = len(elements[0])
+        device = elements[0].device
+        totals = torch.zeros(batch, self.n_players, dtype=torch.float64, device=device)
+        for x, owner in zip(elements, self.owners, strict=True):
+            columns = owner.expand_as(x).flatten(1).to(device)
+            totals.scatter_add_(1, columns, x.flatten(1).to(totals))
+        return totals
 
     def _number_elements(self, inputs: tuple[Tensor, ...]) -> None:
         owners: list[Tensor] = []
