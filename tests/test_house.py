@@ -427,8 +427,9 @@ def documented() -> list[str]:
 
 
 def resolve(path: str) -> object:
+    """The documented object, or None where there is none of that name."""
     module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(module), name, None)
 
 
 def test_the_api_pages_document_every_public_name_once():
@@ -439,6 +440,11 @@ def test_the_api_pages_document_every_public_name_once():
         if pages[id(public.object)] != 1
     }
     assert not wrong, report(sorted(wrong))
+
+
+def test_the_api_pages_document_only_what_there_is():
+    missing = [path for path in documented() if resolve(path) is None]
+    assert not missing, report(missing)
 
 
 # Classes
