@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import t as student_t
 from torch import Tensor
 
 from torchattr.errors import InputError
@@ -51,7 +50,9 @@ class Estimate:
         """
         if not 0 < level < 1:
             raise InputError(f"level must lie strictly between 0 and 1, got {level!r}")
-        quantile = student_t.ppf((1 + level) / 2, max(self.n_draws - 1, 1))
+        from scipy.special import stdtrit  # scipy takes longer to import than we do
+
+        quantile = stdtrit(max(self.n_draws - 1, 1), (1 + level) / 2)
         half_width = float(quantile) * self.standard_errors
         return self.values - half_width, self.values + half_width
 

@@ -8,12 +8,12 @@ players to the weights :math:`p_0, \dots, p_{n-1}`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
 import torch
-from scipy.special import betaln, gammaln
 from torch import Tensor
 
 from torchattr.errors import InputError
@@ -46,8 +46,8 @@ def log_binomial(n: int, k: Tensor) -> Tensor:
         >>> log_binomial(4, torch.arange(5)).exp().round()
         tensor([1., 4., 6., 4., 1.], dtype=torch.float64)
     """
-    size = k.double().cpu().numpy()
-    return torch.as_tensor(gammaln(n + 1) - gammaln(size + 1) - gammaln(n - size + 1))
+    size = k.double()
+    return math.lgamma(n + 1) - torch.lgamma(size + 1) - torch.lgamma(n - size + 1)
 
 
 def shapley(n_players: int) -> Tensor:
@@ -173,6 +173,11 @@ def _weighted_banzhaf(w: float, n_players: int) -> Tensor:
 
 
 def _beta_shapley(a: float, b: float, n_players: int) -> Tensor:
-    sizes = _sizes(n_players).numpy()
-    log_weights = betaln(sizes + b, n_players - 1 - sizes + a) - betaln(a, b)
-    return torch.as_tensor(log_weights).exp()
+    sizes = _sizes(n_players)
+    log_joint = torch.lgamma(sizes + b) + torch.lgamma(n_players - 1 - sizes + a)
+    log_scale = math.lgamma(n_players - 1 + a + b) + _log_beta(a, b)
+    return (log_joint - log_scale).exp()
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
