@@ -111,22 +111,22 @@ def test_borders_run_between_players_only():
     ("degrees", "expected"),
     [(None, [True, False, False]), (4, [True, True, False])],
 )
-def test_hatched_where_the_interval_contains_zero(degrees, expected):
+def test_hatched_where_the_interval_has_both_signs(degrees, expected):
     values = torch.tensor([[1.9, 2.0, -3.0]])  # the quantiles are 1.96 and 2.78
     figure = image_heatmap(
         values, standard_errors=torch.ones(1, 3), degrees_of_freedom=degrees
     )
     assert hatched(figure).tolist() == [expected]
-    assert figure.axes[0].get_xlabel() == "hatched: 95% interval contains 0"
+    assert figure.axes[0].get_xlabel() == "hatched: sign uncertain at 95%"
 
 
 def test_exact_values_are_not_hatched_and_unknown_errors_are():
     errors = torch.tensor([[0.0, 0.0, torch.nan]])
     figure = image_heatmap(torch.tensor([[1e-9, 0.0, 9.0]]), standard_errors=errors)
-    assert hatched(figure).tolist() == [[False, True, True]]
+    assert hatched(figure).tolist() == [[False, False, True]]
 
 
-def test_no_patch_when_all_differ_from_zero():
+def test_no_patch_when_every_sign_is_certain():
     figure = image_heatmap(torch.ones(2, 2), standard_errors=torch.zeros(2, 2))
     assert not figure.axes[0].patches
 

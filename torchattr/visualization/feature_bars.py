@@ -176,4 +176,4 @@ def _dress(axes: Axes, names: list[str], title: str | None, label: str) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_xlabel(label)
     if title:
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)

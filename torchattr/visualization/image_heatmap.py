@@ -20,7 +20,7 @@ from torchattr.visualization.image_layout import (
     labels_like,
     per_pixel,
 )
-from torchattr.visualization.intervals import distinct_from_zero, half_widths
+from torchattr.visualization.intervals import half_widths, sign_uncertain
 from torchattr.visualization.palette import INK, diverging
 from torchattr.visualization.regions import boundaries, inside
 
@@ -60,8 +60,8 @@ def image_heatmap(
         attributions: (H, W), (C, H, W) or (1, C, H, W), as ``attribute`` returns them.
         image: The image itself, channels first or last; ``None`` draws colours alone.
         feature_mask: The groups given to ``attribute``; their borders are drawn.
-        standard_errors: Like ``attributions``. Pixels whose interval contains 0 are
-            hatched; where the standard error is NaN the interval is unbounded.
+        standard_errors: Like ``attributions``. Pixels whose interval has both signs
+            are hatched; where the standard error is NaN the interval is unbounded.
         confidence: Level of those intervals.
         degrees_of_freedom: Independent replicates minus one, for Student's t;
             ``None`` uses the normal quantile.
@@ -109,11 +109,11 @@ def image_heatmap(
         widths = half_widths(
             errors, confidence=confidence, degrees_of_freedom=degrees_of_freedom
         )
-        distinct = distinct_from_zero(pixels, per_pixel(widths, labels))
-        _hatch(axes, ~distinct, confidence)
+        uncertain = sign_uncertain(pixels, per_pixel(widths, labels))
+        _hatch(axes, uncertain, confidence)
     axes.set(xticks=[], yticks=[])
     if title:
-        axes.set_title(title)
+        axes.set_title(title, wrap=True)
     axes.figure.colorbar(
         colours,
         ax=axes,
@@ -195,7 +195,7 @@ def _draw_borders(axes: Axes, labels: npt.NDArray[np.int64]) -> None:
 
 
 def _hatch(axes: Axes, mask: npt.NDArray[np.bool_], confidence: float) -> None:
-    axes.set_xlabel(f"hatched: {100 * confidence:g}% interval contains 0")
+    axes.set_xlabel(f"hatched: sign uncertain at {100 * confidence:g}%")
     if mask.any():
         axes.add_patch(
             PathPatch(

@@ -1,4 +1,4 @@
-"""From standard errors to intervals, and to what differs from zero."""
+"""From standard errors to intervals, and to where they leave the sign open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from torchattr.errors import InputError
 from torchattr.visualization.arrays import Array, Floats, as_floats
 
-__all__ = ["distinct_from_zero", "half_widths"]
+__all__ = ["half_widths", "sign_uncertain"]
 
 
 def half_widths(
@@ -59,15 +59,16 @@ def half_widths(
     return quantile * errors
 
 
-def distinct_from_zero(values: Floats, widths: Floats) -> npt.NDArray[np.bool_]:
-    """Where the interval around a value leaves zero out.
+def sign_uncertain(values: Floats, widths: Floats) -> npt.NDArray[np.bool_]:
+    """Where the interval around a value has both signs.
 
     Args:
         values: Estimates.
-        widths: Half widths of their intervals; NaN (unknown) counts as infinite.
+        widths: Half widths of their intervals: NaN (unknown) counts as infinite, and 0
+            leaves nothing uncertain, not even of a value of 0.
 
     Returns:
         A mask like ``values``.
     """
-    distinct: npt.NDArray[np.bool_] = np.abs(values) > widths
-    return distinct
+    uncertain: npt.NDArray[np.bool_] = ~(np.abs(values) > widths) & (widths != 0)
+    return uncertain

@@ -115,7 +115,7 @@ def visualize_image_attr(  # ruff: ignore[too-many-positional-arguments] captum'
     if show_colorbar:
         _add_colorbar(figure, axis, mappable)
     if title:
-        axis.set_title(title)
+        axis.set_title(title, wrap=True)
     return figure, axis
 
 
