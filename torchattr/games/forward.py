@@ -88,7 +88,7 @@ class Forward:
         Raises:
             InputError: If the output is not a tensor or a number, or changes its shape.
         """
-        count = len(variants[0])
+        count = variants[0].shape[0]
         if self._output_shape is None:
             first = self._alone(variants, slice(0, 1))
             return torch.cat([first, self(_some(variants, 1))]) if count > 1 else first
@@ -113,7 +113,7 @@ class Forward:
         Raises:
             InputError: If the function does not return a future.
         """
-        count = len(variants[0])
+        count = variants[0].shape[0]
         answer = self._call(variants)
         if not isinstance(answer, Future):
             raise InputError(
@@ -138,7 +138,7 @@ class Forward:
 
     def _remembered(self, output: Tensor) -> Tensor:
         """The output of one variant, whose shape must never change."""
-        aggregates = output.ndim == 0 or len(output) != self._n_examples
+        aggregates = output.ndim == 0 or output.shape[0] != self._n_examples
         output = output.reshape(1) if output.ndim == 0 else output
         if self._output_shape is None:
             self._output_shape = output.shape
@@ -176,7 +176,7 @@ class Forward:
         return self(two)
 
     def _together(self, variants: tuple[Tensor, ...]) -> Tensor:
-        count = len(variants[0])
+        count = variants[0].shape[0]
         return self._split(self._parsed(self._call(variants), count), count)
 
     def _split(self, output: Tensor, count: int) -> Tensor:
@@ -185,7 +185,7 @@ class Forward:
         expected = () if self._output_shape is None else self._output_shape[1:]
         if (
             output.ndim == 0
-            or len(output) != rows
+            or output.shape[0] != rows
             or (self._output_shape is not None and output.shape[1:] != expected)
         ):
             raise InputError(
@@ -199,7 +199,7 @@ class Forward:
     def _call(self, variants: tuple[Tensor, ...]) -> Any:  # ruff: ignore[any-type] (the user's)
         if self._takes_nothing:
             return self._function()
-        count = len(variants[0])
+        count = variants[0].shape[0]
         inputs = [x.reshape(count * x.shape[1], *x.shape[2:]) for x in variants]
         extra = [
             arg.repeat(count, *(1,) * (arg.ndim - 1))
@@ -225,7 +225,7 @@ class Forward:
         return self._target.select(output, count)
 
     def _is_per_example(self, arg: Tensor) -> bool:
-        return arg.ndim > 0 and len(arg) == self._n_examples
+        return arg.ndim > 0 and arg.shape[0] == self._n_examples
 
     def _repeats_arguments(self) -> bool:
         return any(

@@ -75,22 +75,23 @@ class Game(ABC):
         """
         coalitions = self._checked(coalitions)
         chunks: list[Tensor] = []
-        start = 0
-        while start < len(coalitions):
+        start, count = 0, coalitions.shape[0]
+        while start < count:
             chunk = coalitions[start : start + self.chunk_size]
+            size = chunk.shape[0]
             values = self._evaluate_or_halve(chunk)
             if values is None:
                 continue
-            if values.ndim == 0 or len(values) != len(chunk):
+            if values.ndim == 0 or values.shape[0] != size:
                 raise InputError(
                     f"{type(self).__name__}.evaluate must return one value for each of "
-                    f"the {len(chunk)} coalitions along its first dimension; "
+                    f"the {size} coalitions along its first dimension; "
                     f"got shape {tuple(values.shape)}"
                 )
             chunks.append(values)
-            start += len(chunk)
+            start += size
             if self.progress is not None:
-                self.progress.update(len(chunk))
+                self.progress.update(size)
         values = torch.cat(chunks) if len(chunks) > 1 else chunks[0]
         self._refuse_non_finite(values, coalitions)
         return values
