@@ -132,9 +132,7 @@ class LimeBase(PerturbationAttribution):
         tensors = checked_inputs(inputs)
         samples, perturbed = self._drawn(inputs, n_samples, kwargs)
         weights = similarities(self.similarity_func, inputs, perturbed, samples, kwargs)
-        forward = Forward(
-            self.forward_func, len(tensors[0]), target, additional_forward_args
-        )
+        forward = Forward(self.forward_func, tensors, target, additional_forward_args)
         most = affordable_variants(tensors, perturbations_per_eval)
         columns = zip(*map(checked_inputs, perturbed), strict=True)
         variants = tuple(map(torch.stack, columns))

@@ -93,9 +93,8 @@ class AblationGame(Game):
         self._replacements = tuple(b[None] for b in baseline.replacements)
         self._n_samples = baseline.n_samples
         self.is_distribution = baseline.is_distribution
-        n_examples = len(tensors[0])
         self._forward = Forward(
-            forward_func, n_examples, target, additional_forward_args
+            forward_func, baseline.inputs, target, additional_forward_args
         )
         self._most_variants = affordable_variants(tensors, perturbations_per_eval)
         self._chooses = perturbations_per_eval is None

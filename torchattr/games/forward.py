@@ -34,7 +34,8 @@ class Forward:
        not ``2 B`` rows, the model does not take several variants at once.
     3. Additional tensors whose first dimension is ``B`` are repeated with the examples,
        others are shared. Whether the ``B`` is a batch dimension cannot be seen, so
-       that with such a tensor one variant is evaluated both ways and compared.
+       that with such a tensor two variants, one of them the examples as they are, are
+       evaluated both ways and compared: three evaluations more.
 
     A model that couples rows is called with one variant at a time, which is right and
     slow. Modules with batch normalisation in training mode are recognised, too; rows
@@ -44,7 +45,7 @@ class Forward:
     Args:
         function: Called with the inputs, then the additional arguments; with nothing if
             it has no parameters. Returns a tensor or a number.
-        n_examples: ``B``.
+        examples: For each input, ``(B, *feat)``.
         target: Which output is explained.
         additional_forward_args: One argument, or a tuple of arguments.
 
@@ -57,12 +58,13 @@ class Forward:
     def __init__(
         self,
         function: Callable[..., Any],
-        n_examples: int,
+        examples: tuple[Tensor, ...],
         target: TargetLike = None,
         additional_forward_args: object = None,
     ) -> None:
         self._function = function
-        self._n_examples = n_examples
+        self._examples = examples
+        self._n_examples = examples[0].shape[0]
         self._target = Target(target)
         if additional_forward_args is None:
             self._extra: tuple[object, ...] = ()
@@ -154,22 +156,29 @@ class Forward:
 
     def _settle(self, two: tuple[Tensor, ...]) -> Tensor:
         """Evaluate two variants, and find out whether several go in one call."""
+        ambiguous, n_rows = self._repeats_arguments(), None
+        # The examples as they are tell more than variants that may all be worth 0.
+        tried = _before(self._examples, two) if ambiguous else two
         try:
-            outputs = self._together(two)
+            # A copy, as a model may change its input in place, and is asked again.
+            output = self._parsed(self._call(tuple(x.clone() for x in tried)), 2)
+            n_rows = output.shape[0] if output.ndim else 1
+            outputs = self._split(output, 2)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            # Too few rows, or targets that do not fit them: one answer for the batch.
-            self.aggregates = isinstance(error, InputError)
+            self.aggregates = n_rows not in {None, 2 * self._n_examples}
             reason = f"{type(error).__name__}: {error}"
         else:
-            if not self._repeats_arguments():
+            if not ambiguous:
                 self._batches = True
                 return outputs
-            first = self._alone(two, slice(0, 1))
-            if _close(first, outputs[:1]):
+            if all(
+                _close(self._alone(tried, slice(k, k + 1)), outputs[k : k + 1])
+                for k in (0, 1)
+            ):
                 self._batches = True
-                return outputs
+                return torch.cat([outputs[1:], self(_some(two, 1))])
             reason = "additional_forward_args hold a tensor that is not per example"
         logger.info("forward_func is called with one variant at a time: %s", reason)
         self._batches = False
@@ -237,6 +246,16 @@ def _some(
     variants: tuple[Tensor, ...], start: int, stop: int | None = None
 ) -> tuple[Tensor, ...]:
     return tuple(x[start:stop] for x in variants)
+
+
+def _before(
+    examples: tuple[Tensor, ...], variants: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """The examples as they are, then the first variant."""
+    return tuple(
+        torch.cat([x[None], changed[:1]])
+        for x, changed in zip(examples, variants, strict=True)
+    )
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
