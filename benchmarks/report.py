@@ -1,0 +1,58 @@
+"""Tables of measurements, as files that are committed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: what, how much, how much was wanted, and in what terms."""
+
+    what: str
+    measured: float
+    target: float
+    detail: str
+
+    def __str__(self) -> str:
+        verdict = "yes" if self.measured <= self.target else "**no**"
+        return (
+            f"| {self.what} | {self.measured:.3g} | <= {self.target:g} | {verdict} "
+            f"| {self.detail} |"
+        )
+
+
+def machine() -> str:
+    """The machine and the libraries, in a line."""
+    device = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
+    )
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {torch.get_num_threads()} "
+        f"threads, {device}, Python {platform.python_version()}, "
+        f"torch {torch.__version__}"
+    )
+
+
+def write_table(name: str, title: str, command: str, rows: list[Row]) -> None:
+    """Print a table and write it to ``results/name.md``."""
+    lines = [
+        f"# {title}",
+        "",
+        f"Made by `{command}` on {machine()}.",
+        "",
+        "| what | measured | target | reached | in terms of |",
+        "|---|---|---|---|---|",
+        *map(str, rows),
+        "",
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
