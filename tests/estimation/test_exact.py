@@ -143,7 +143,8 @@ def test_values_of_any_type_are_summed_in_float64(dtype):
     assert exact(game).values.tolist() == [0.25] * 4
 
 
-def test_values_of_the_game_are_not_overwritten():
+def test_values_of_the_game_are_not_overwritten(monkeypatch):
+    small_blocks(monkeypatch, 1)
     table = torch.rand(8, dtype=torch.float64)
     before = table.clone()
     powers = torch.tensor([1, 2, 4])

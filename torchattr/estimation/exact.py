@@ -73,7 +73,7 @@ def exact(
         values = block.reshape(len(block), -1).double()
         if shift is None:
             shape, shift = block.shape[1:], values[0].clone()
-        values = torch.sub(values, shift)
+        values = torch.sub(values, shift)  # a copy: values may be the game's own
         sizes = coalitions.sum(1)
         base = joined[sizes] @ values
         low_sums, total = _fold(values.mul_(both[sizes, None]))
