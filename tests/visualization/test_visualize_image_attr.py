@@ -138,6 +138,15 @@ def test_drawn_on_given_axes_with_title():
     assert axis.get_title() == "seven"
 
 
+def test_the_blended_map_is_as_opaque_as_asked():
+    _, axis = visualize_image_attr(
+        ATTR, IMAGE, "blended_heat_map", alpha_overlay=0.3, cmap="viridis"
+    )
+    gray, colours = axis.images
+    assert (gray.get_cmap().name, colours.get_cmap().name) == ("gray", "viridis")
+    assert (gray.get_alpha(), colours.get_alpha()) == (None, 0.3)
+
+
 def test_pictures_align_with_and_without_a_colour_bar():
     figure, axes = visualize_image_attr_multiple(
         ATTR,
