@@ -14,17 +14,23 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: what, how much, how much was wanted, and in what terms."""
+    """One measurement: what, how much, what was wanted, and in what terms."""
 
     what: str
     measured: float
     target: float
-    detail: str
+    detail: str = ""
+    at_least: float | None = None
 
     def __str__(self) -> str:
-        verdict = "yes" if self.measured <= self.target else "**no**"
+        wanted = f"<= {self.target:g}"
+        reached = self.measured <= self.target
+        if self.at_least is not None:
+            wanted = f"{self.at_least:g} to {self.target:g}"
+            reached = self.at_least <= self.measured <= self.target
+        verdict = "yes" if reached else "**no**"
         return (
-            f"| {self.what} | {self.measured:.3g} | <= {self.target:g} | {verdict} "
+            f"| {self.what} | {self.measured:.3g} | {wanted} | {verdict} "
             f"| {self.detail} |"
         )
 

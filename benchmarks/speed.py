@@ -108,7 +108,6 @@ def sampling_over_forward(device: str) -> Row:
         "the same call over the time inside its forward function",
         statistics.median(ratios),
         1.6,
-        "",
     )
 
 
@@ -171,7 +170,6 @@ def exact_rows(device: str) -> Row:
         "`ShapleyValues`, 7 features: rows for each example (captum: 35,281)",
         forward.rows / 16,
         2**7,
-        "",
     )
 
 
@@ -209,7 +207,6 @@ def exact_memory() -> Row:
         "the same: peak memory of the process, GB",
         int(run.stdout) / 2**20,
         1.5,
-        "",
     )
 
 
@@ -227,7 +224,7 @@ def import_time() -> Row:
         for _ in range(5)
     ]
     return Row(
-        "`import torchattr` beyond `import torch`, s", statistics.median(runs), 0.3, ""
+        "`import torchattr` beyond `import torch`, s", statistics.median(runs), 0.3
     )
 
 

@@ -69,7 +69,7 @@ def monte_carlo(
         )
     began = time.perf_counter()
     ends = game(game.ends())
-    empty, full = ends.flatten(1).double()
+    empty, full = ends.reshape(2, -1).double()
     block = _draws_in_a_block(sampler, empty.numel())
     shape = (sampler.n_players, *ends.shape[1:])
     moments = Moments.none((sampler.n_players, empty.numel()), game.device)
