@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from torchattr.errors import InputError
 
 __all__ = ["checked_number"]
@@ -25,6 +27,6 @@ def checked_number(value: object, name: str, least: int = 1) -> int:
         >>> checked_number(25, "n_samples")
         25
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} must be an int of at least {least}, got {value!r}")
-    return value
+    return int(value)

@@ -11,6 +11,7 @@ from torch.futures import Future, collect_all
 
 from torchattr.errors import InputError
 from torchattr.games.baselines import Baseline, Baselines
+from torchattr.games.counts import as_count
 from torchattr.games.forward import Forward
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups, Players
@@ -325,13 +326,4 @@ def affordable_variants(
         elements = _CPU_ELEMENTS if on_cpu else _ACCELERATOR_ELEMENTS
         batch = sum(x.numel() for x in inputs)
         return max(1, min(rows // len(inputs[0]), elements // max(batch, 1)))
-    if (
-        not isinstance(perturbations_per_eval, int)
-        or isinstance(perturbations_per_eval, bool)
-        or perturbations_per_eval < 1
-    ):
-        raise InputError(
-            "perturbations_per_eval: Perturbations per evaluation must be an integer "
-            f"and at least 1, or None to choose; got {perturbations_per_eval!r}"
-        )
-    return perturbations_per_eval
+    return as_count("perturbations_per_eval", perturbations_per_eval)
