@@ -81,8 +81,8 @@ class SlidingWindows(Players):
 
     def gather(self, values: Tensor) -> tuple[Tensor, ...]:
         """See :meth:`Players.gather`."""
-        flat = values.reshape(-1, self.n_players)
-        flat = flat if flat.is_floating_point() else flat.to(torch.get_default_dtype())
+        dtype = values.dtype if values.is_floating_point() else None
+        flat = values.reshape(-1, self.n_players).double()
         gathered = []
         for part, grid, covers, shape in zip(
             torch.split(flat, self._sizes, dim=1),
@@ -93,6 +93,7 @@ class SlidingWindows(Players):
         ):
             counts = _cover_sums(torch.ones_like(part[:1]), grid, covers)
             means = _cover_sums(part, grid, covers) / counts
+            means = means.to(dtype or torch.get_default_dtype())
             gathered.append(means.reshape(*values.shape[:-1], *shape))
         return tuple(gathered)
 
@@ -113,9 +114,11 @@ def _per_input(
         raise InputError(f"{wanted}, got {given!r}")
     extents = []
     for index, (size, x) in enumerate(zip(given, inputs, strict=True)):
-        extent = (size,) * (x.ndim - 1) if isinstance(size, int) else tuple(size)
-        if len(extent) != x.ndim - 1 or any(
-            not isinstance(part, int) or part < 1 for part in extent
+        extent = (size,) * (x.ndim - 1) if isinstance(size, int) else size
+        if (
+            not isinstance(extent, tuple)
+            or len(extent) != x.ndim - 1
+            or any(not isinstance(part, int) or part < 1 for part in extent)
         ):
             raise InputError(
                 f"{name}[{index}] must hold {x.ndim - 1} positive ints, one for each "
