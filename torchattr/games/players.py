@@ -258,7 +258,9 @@ def _checked(mask: Tensor, x: Tensor, index: int) -> Tensor:
             f"{name} must hold ids from 0 upwards, got {int(whole.min())}; "
             "give elements that belong together the same non-negative id"
         )
-    return whole.reshape((1,) * (x.ndim - mask.ndim) + tuple(mask.shape))
+    whole = whole.reshape((1,) * (x.ndim - mask.ndim) + tuple(mask.shape))
+    # An expanded mask has the same groups for all examples, and is one mask.
+    return whole[:1] if bool((whole == whole[:1]).all()) else whole
 
 
 def _broadcasts(shape: Sequence[int], target: Sequence[int]) -> bool:
