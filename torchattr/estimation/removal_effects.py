@@ -37,7 +37,7 @@ def removal_effects(game: Game) -> Estimate:
         game(_all_but(start, min(start + block, n), game))
         for start in range(0, n, block)
     ])
-    if without.dtype == torch.bool:  # a yes that becomes a no is a loss of one
+    if not without.dtype.is_signed:  # a yes that becomes a no is a loss of one
         full, without = full.long(), without.long()
     values = full - without
     return Estimate(
