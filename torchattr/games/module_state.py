@@ -30,9 +30,14 @@ def buffers_preserved(function: Callable[..., Any]) -> Generator[None, None, Non
     if not isinstance(owner, nn.Module) or not any(m.training for m in owner.modules()):
         yield
         return
-    saved = [(buffer, buffer.detach().clone()) for buffer in owner.buffers()]
+    saved = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in owner.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
     try:
         yield
     finally:
-        for buffer, value in saved:
+        for module, name, buffer, value in saved:
             buffer.copy_(value)
+            setattr(module, name, buffer)  # some modules assign a new tensor
