@@ -78,6 +78,7 @@ class Forward:
         self.dtype: torch.dtype | None = None
         self.aggregates = False
 
+    @torch.no_grad()
     def __call__(self, variants: tuple[Tensor, ...]) -> Tensor:
         """Outputs of all variants.
 
