@@ -1,1 +1,31 @@
-"""estimation."""
+"""Estimation: from values of coalitions to values of players, with standard errors.
+
+:func:`exact` evaluates all coalitions; :func:`monte_carlo` averages the draws of a
+sampler until a rule of :mod:`torchattr.estimation.stopping` is met;
+:func:`stratified_sums` gives every semivalue from one pass.
+
+Example:
+    >>> from torchattr.estimation import exact
+    >>> from torchattr.games.synthetic import ShoesGame
+    >>> exact(ShoesGame(left=1, right=1)).values
+    tensor([0.5000, 0.5000], dtype=torch.float64)
+"""
+
+from torchattr.estimation import stopping
+from torchattr.estimation.estimate import Estimate
+from torchattr.estimation.exact import exact
+from torchattr.estimation.moments import Moments
+from torchattr.estimation.monte_carlo import monte_carlo
+from torchattr.estimation.removal_effects import removal_effects
+from torchattr.estimation.size_strata import SizeStrata, stratified_sums
+
+__all__ = [
+    "Estimate",
+    "Moments",
+    "SizeStrata",
+    "exact",
+    "monte_carlo",
+    "removal_effects",
+    "stopping",
+    "stratified_sums",
+]
