@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -51,10 +51,31 @@ class Examples:
             target = target[index]
         return Examples(
             _row(self.inputs, index, size),
-            _row(self.baselines, index, size),
+            self._baselines_of(index, size),
             target,
             _row(self.additional_forward_args, index, size),
         )
+
+    def _baselines_of(self, index: int, size: int) -> Baselines:
+        """The example's row of each baseline that has a batch dimension."""
+        if isinstance(self.baselines, tuple):
+            pairs = zip(self.baselines, self.inputs, strict=True)
+            return tuple(
+                _row(part, index, size) if _has_batch(part, x) else part
+                for part, x in pairs
+            )
+        if _has_batch(self.baselines, self.inputs):
+            return cast(Baselines, _row(self.baselines, index, size))
+        return self.baselines
+
+
+def _has_batch(baseline: Any, x: Any) -> bool:
+    """Whether the first dimension of a baseline is that of the examples."""
+    return (
+        isinstance(baseline, Tensor)
+        and isinstance(x, Tensor)
+        and baseline.ndim == x.ndim
+    )
 
 
 def _row(argument: Any, index: int, size: int) -> Any:

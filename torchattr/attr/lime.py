@@ -125,7 +125,8 @@ class Lime(PerturbationAttribution):
             features,
             perturbations_per_eval,
         )
-        groups = _JACKKNIFE_GROUPS if return_standard_error else 0
+        groups = min(_JACKKNIFE_GROUPS, n_samples) if return_standard_error else 0
+        n_evaluations = n_samples
         if self.similarity_func is None and self.perturb_func is None:
 
             def solve(_: Game) -> Estimate:
@@ -133,6 +134,8 @@ class Lime(PerturbationAttribution):
 
         else:
             examples = Examples(inputs, baselines, target, additional_forward_args)
+            if len(examples) > 1:
+                n_evaluations = 1 + n_samples * len(examples)
 
             def solve(_: Game) -> Estimate:
                 return self._for_each(
@@ -142,12 +145,13 @@ class Lime(PerturbationAttribution):
                     perturbations_per_eval,
                     n_samples=n_samples,
                     groups=groups,
+                    generator=generator,
                 )
 
         return self._explained(
             game,
             solve,
-            n_evaluations=n_samples,
+            n_evaluations=n_evaluations,
             show_progress=show_progress,
             return_standard_error=return_standard_error,
             as_inputs=return_input_shape,
@@ -164,7 +168,9 @@ class Lime(PerturbationAttribution):
         coalitions = _coins(n_samples, game, generator)
         values = game(coalitions)
         weights = coalition_similarities(game, coalitions)
-        return self._surrogates(coalitions, values, weights, groups)
+        return self._surrogates(
+            game, coalitions, values, weights, groups, generator=generator
+        )
 
     def _for_each(
         self,
@@ -175,11 +181,15 @@ class Lime(PerturbationAttribution):
         *,
         n_samples: int,
         groups: int,
+        generator: torch.Generator | None,
     ) -> Estimate:
         """Each example on its own (or a batch with one answer), by users' functions."""
-        game(game.ends()[1:])  # tells whether one answer is for the batch
+        if len(examples) > 1:
+            game(game.ends()[1:])  # tells whether one answer is for the batch
         if game.aggregates or len(examples) == 1:
-            return self._for_one(game, features, examples, n_samples, groups)
+            return self._for_one(
+                game, features, examples, n_samples, groups, generator=generator
+            )
         estimates = []
         for index in range(len(examples)):
             one, alone = examples.one(index), features.of_example(index)
@@ -191,10 +201,14 @@ class Lime(PerturbationAttribution):
                 alone,
                 perturbations_per_eval,
             )
-            estimates.append(self._for_one(own, alone, one, n_samples, groups))
+            own.progress = game.progress
+            estimates.append(
+                self._for_one(own, alone, one, n_samples, groups, generator=generator)
+            )
+        batch = 2 if game.is_distribution else 1  # the samples come before the examples
         return Estimate(
-            torch.cat([estimate.values for estimate in estimates], dim=1),
-            torch.cat([estimate.standard_errors for estimate in estimates], dim=1),
+            torch.cat([estimate.values for estimate in estimates], dim=batch),
+            torch.cat([estimate.standard_errors for estimate in estimates], dim=batch),
             n_draws=n_samples,
             n_evaluations=n_samples + 1,
         )
@@ -206,6 +220,8 @@ class Lime(PerturbationAttribution):
         examples: Examples,
         n_samples: int,
         groups: int,
+        *,
+        generator: torch.Generator | None,
     ) -> Estimate:
         """One example, or a batch with one answer, by users' functions."""
         masks = features.owners
@@ -215,7 +231,7 @@ class Lime(PerturbationAttribution):
             "num_interp_features": game.n_players,
         }
         if self.perturb_func is None:
-            samples = list(torch.split(_coins(n_samples, game, None), 1))
+            samples = list(torch.split(_coins(n_samples, game, generator), 1))
         else:
             samples = perturbations(
                 self.perturb_func, examples.inputs, n_samples, kwargs
@@ -230,24 +246,38 @@ class Lime(PerturbationAttribution):
                 self.similarity_func, examples.inputs, perturbed, samples, kwargs
             )[:, None]
             values = game(coalitions)
-        return self._surrogates(coalitions, values, weights, groups)
+        return self._surrogates(
+            game, coalitions, values, weights, groups, generator=generator
+        )
 
     def _surrogates(
-        self, coalitions: Tensor, values: Tensor, weights: Tensor, groups: int
+        self,
+        game: AblationGame,
+        coalitions: Tensor,
+        values: Tensor,
+        weights: Tensor,
+        groups: int,
+        *,
+        generator: torch.Generator | None,
     ) -> Estimate:
         """A surrogate for each example and output, and again without each group."""
         outputs = values.flatten(1)
-        columns = weights.shape[1]
+        # An example's weights serve all its outputs and all samples of its baselines.
+        by_example = weights.unsqueeze(1) if game.is_distribution else weights
+        padding = (1,) * (values.ndim - by_example.ndim)
+        weights = by_example.reshape(*by_example.shape, *padding).expand_as(values)
+        weights = weights.flatten(1)
         kept = [torch.ones(len(coalitions), dtype=torch.bool, device=outputs.device)]
         deleted = torch.arange(len(coalitions), device=outputs.device) % max(groups, 1)
-        kept += [deleted != group for group in range(groups)]
+        kept += [deleted != group for group in range(groups)] if groups > 1 else []
         fits = torch.stack([
             torch.stack([
                 fitted(
                     self.interpretable_model,
                     coalitions[keep],
                     outputs[keep, index],
-                    weights[keep, index * columns // outputs.shape[1]],
+                    weights[keep, index],
+                    generator=generator,
                 ).flatten()
                 for index in range(outputs.shape[1])
             ])
@@ -257,6 +287,8 @@ class Lime(PerturbationAttribution):
         deletions = fits[1:]
         scatter = (deletions - deletions.mean(0)).square().sum(0)
         errors = (scatter * (groups - 1) / max(groups, 1)).sqrt()
+        if groups == 1:  # a single sample says nothing about the spread
+            errors = torch.full_like(errors, torch.nan)
         return Estimate(
             fits[0].T.reshape(shape),
             errors.T.reshape(shape),

@@ -229,7 +229,12 @@ def similarities(
 
 
 def fitted(
-    model: InterpretableModel, samples: Tensor, outputs: Tensor, weights: Tensor
+    model: InterpretableModel,
+    samples: Tensor,
+    outputs: Tensor,
+    weights: Tensor,
+    *,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
     """The representation of a surrogate that is fitted to samples.
 
@@ -238,11 +243,14 @@ def fitted(
         samples: ``(C, n)``.
         outputs: ``(C,)``.
         weights: ``(C,)``.
+        generator: Whatever is not ``None`` leaves PyTorch's global generator alone,
+            from which a data loader draws a seed for its workers.
 
     Returns:
         What ``model.representation()`` gives.
     """
     columns = (samples, outputs, weights)
     data = TensorDataset(*(column.detach().cpu().float() for column in columns))
-    model.fit(DataLoader(data, batch_size=len(data)))
+    seeds = None if generator is None else torch.Generator()
+    model.fit(DataLoader(data, batch_size=len(data), generator=seeds))
     return model.representation()
