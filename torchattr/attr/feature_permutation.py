@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.futures import Future
 
-from torchattr.attr.arguments import checked_number
 from torchattr.errors import InputError
 from torchattr.estimation.estimate import Estimate
 from torchattr.estimation.removal_effects import removal_coalitions, removal_effects
@@ -22,6 +21,7 @@ from torchattr.games.ablation_game import (
 )
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baseline
+from torchattr.games.counts import as_count
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
@@ -176,7 +176,7 @@ class FeaturePermutation(PerturbationAttribution):
         generator: torch.Generator | None,
     ) -> AblationGame:
         """The game in which a removed feature has the value of another example."""
-        checked_number(n_samples, "n_samples")
+        as_count("n_samples", n_samples)
         tensors = checked_inputs(inputs)
         groups = FeatureGroups(tensors, feature_mask)
         shuffles = [

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchattr.attr.arguments import checked_number
 from torchattr.attr.examples import Examples
 from torchattr.attr.interpretable_models import InterpretableModel, Lasso
 from torchattr.attr.lime_base import fitted, perturbations, similarities
@@ -22,6 +21,7 @@ from torchattr.games.ablation_game import (
 )
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
+from torchattr.games.counts import as_count
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
@@ -115,7 +115,7 @@ class Lime(PerturbationAttribution):
         References:
             Efron and Stein (1981), *The jackknife estimate of variance*.
         """
-        checked_number(n_samples, "n_samples")
+        as_count("n_samples", n_samples)
         features = FeatureGroups(checked_inputs(inputs), feature_mask)
         game = self._game(
             inputs,

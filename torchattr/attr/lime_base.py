@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from torchattr.attr.arguments import checked_number
 from torchattr.attr.interpretable_models import InterpretableModel
 from torchattr.errors import InputError
 from torchattr.games.ablation_game import Inputs, affordable_variants, checked_inputs
 from torchattr.games.attribution import PerturbationAttribution
+from torchattr.games.counts import as_count
 from torchattr.games.forward import Forward
 from torchattr.games.module_state import buffers_preserved
 from torchattr.games.target import TargetLike
@@ -128,7 +128,7 @@ class LimeBase(PerturbationAttribution):
             >>> lime.attribute(torch.ones(1, 2)).round()
             tensor([3., 0.])
         """
-        checked_number(n_samples, "n_samples")
+        as_count("n_samples", n_samples)
         tensors = checked_inputs(inputs)
         samples, perturbed = self._drawn(inputs, n_samples, kwargs)
         weights = similarities(self.similarity_func, inputs, perturbed, samples, kwargs)

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch.futures import Future
 
-from torchattr.attr.arguments import checked_number
 from torchattr.errors import InputError
 from torchattr.estimation.monte_carlo import monte_carlo
 from torchattr.estimation.stopping import StoppingRule
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
+from torchattr.games.counts import as_count
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
 from torchattr.sampling.antithetic import Antithetic
@@ -163,7 +163,7 @@ class ShapleyValueSampling(PerturbationAttribution):
             feature_mask,
             perturbations_per_eval,
         )
-        checked_number(n_samples, "n_samples")
+        as_count("n_samples", n_samples)
         draws = self._permutations(game, n_samples).draw(n_samples)
         replay = GivenPermutations(draws.orders[:, 0].tolist(), game.n_players)
         coalitions = torch.cat([game.ends(), draws.coalitions.flatten(0, 1)])
@@ -175,7 +175,7 @@ class ShapleyValueSampling(PerturbationAttribution):
         self, game: AblationGame, n_samples: int, sampling: Sampling
     ) -> tuple[Sampler, int]:
         """The sampler, and how many of its draws hold ``n_samples`` permutations."""
-        checked_number(n_samples, "n_samples")
+        as_count("n_samples", n_samples)
         if sampling == "orthogonal":
             blocks = OrthogonalPermutations(game.n_players, game.device)
             return blocks, math.ceil(n_samples / blocks.n_permutations)

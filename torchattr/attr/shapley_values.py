@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch.futures import Future
 
-from torchattr.attr.arguments import checked_number
 from torchattr.errors import InputError
 from torchattr.estimation.exact import exact
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
+from torchattr.games.counts import as_count
 from torchattr.games.target import TargetLike
 from torchattr.sampling.enumeration import coalition_block
 
@@ -121,7 +121,7 @@ class ShapleyValues(PerturbationAttribution):
 
 
 def _affordable(game: AblationGame, max_evaluations: int) -> int:
-    checked_number(max_evaluations, "max_evaluations")
+    as_count("max_evaluations", max_evaluations)
     needed = 1 << game.n_players
     if needed > max_evaluations:
         raise InputError(
