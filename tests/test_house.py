@@ -71,6 +71,7 @@ ABSTRACT = "abstract: its subclasses show how they are used"
 NO_EXAMPLE = {
     "Attribution": ABSTRACT,
     "Draws": ABSTRACT,
+    "InterpretableModel": "a protocol: Lasso shows one that complies",
     "MissingExtraError": "raised only where an optional dependency is missing",
     "PerturbationAttribution": ABSTRACT,
     "Players": ABSTRACT,
