@@ -46,7 +46,8 @@ docs: $(VENV)/docs.stamp ## Build docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W -n --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/bench.stamp ## Measure against captum, shap and shapiq (benchmarks/results)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.accuracy
 
 clean: ## Remove what the other targets leave, .venv included
 	rm -rf $(VENV) build dist *.egg-info docs/_build demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis
