@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import combinations
 
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchattr.errors import InputError
-from torchattr.estimation import exact as exact_module
 from torchattr.estimation.exact import evaluate_all, exact
 from torchattr.games.additive_game import AdditiveGame
 from torchattr.games.counted import Counted
@@ -31,6 +31,11 @@ from torchattr.games.synthetic import (
     ShoesGame,
     SymmetricVotingGame,
 )
+
+exact_module = sys.modules[
+    exact.__module__
+]  # its name is the function's in the package
+
 
 SEMIVALUES = {
     "shapley": shapley,

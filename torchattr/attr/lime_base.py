@@ -125,7 +125,7 @@ class LimeBase(PerturbationAttribution):
             ...     from_interp_rep_transform=None,
             ...     to_interp_rep_transform=lambda sample, original: sample,
             ... )
-            >>> lime.attribute(torch.ones(1, 2)).round()
+            >>> lime.attribute(torch.ones(1, 2)).round().abs()
             tensor([3., 0.])
         """
         as_count("n_samples", n_samples)
