@@ -47,6 +47,7 @@ docs: $(VENV)/docs.stamp ## Build docs/_build/html; a warning is an error
 
 bench: $(VENV)/bench.stamp ## Measure against captum, shap and shapiq (benchmarks/results)
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.accuracy
 
 clean: ## Remove what the other targets leave, .venv included
