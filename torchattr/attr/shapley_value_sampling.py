@@ -165,7 +165,8 @@ class ShapleyValueSampling(PerturbationAttribution):
         )
         as_count("n_samples", n_samples)
         draws = self._permutations(game, n_samples).draw(n_samples)
-        replay = GivenPermutations(draws.orders[:, 0].tolist(), game.n_players)
+        orders = draws.orders[:, 0].tolist()
+        replay = GivenPermutations(orders, game.n_players, game.device)
         coalitions = torch.cat([game.ends(), draws.coalitions.flatten(0, 1)])
         return self._explained_later(
             game, coalitions, lambda game: monte_carlo(game, replay, n_samples)
