@@ -52,7 +52,8 @@ class Forward:
     Attributes:
         dtype: Type of the output, known after the first call (PyTorch's default for a
             Python float).
-        aggregates: Whether one call has one answer for the batch as a whole.
+        aggregates: Whether one call has one answer for the batch as a whole: an output
+            whose first dimension is not ``B``.
     """
 
     def __init__(
@@ -103,6 +104,12 @@ class Forward:
         if self._batches:
             return self._together(variants)
         return torch.cat([self._alone(variants, slice(k, k + 1)) for k in range(count)])
+
+    @property
+    def n_probes(self) -> int:
+        """Evaluations that finding out about additional tensors will cost."""
+        unknown = self._batches is None and self._repeats_arguments()
+        return 3 if unknown else 0
 
     def submit(self, variants: tuple[Tensor, ...]) -> Future[Tensor]:
         """Outputs of all variants from a function that returns a future.
@@ -157,18 +164,15 @@ class Forward:
 
     def _settle(self, two: tuple[Tensor, ...]) -> Tensor:
         """Evaluate two variants, and find out whether several go in one call."""
-        ambiguous, n_rows = self._repeats_arguments(), None
+        ambiguous = self._repeats_arguments()
         # The examples as they are tell more than variants that may all be worth 0.
         tried = _before(self._examples, two) if ambiguous else two
         try:
             # A copy, as a model may change its input in place, and is asked again.
-            output = self._parsed(self._call(tuple(x.clone() for x in tried)), 2)
-            n_rows = output.shape[0] if output.ndim else 1
-            outputs = self._split(output, 2)
+            outputs = self._together(tuple(x.clone() for x in tried))
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            self.aggregates = n_rows not in {None, 2 * self._n_examples}
             reason = f"{type(error).__name__}: {error}"
         else:
             if not ambiguous:
