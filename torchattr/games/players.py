@@ -149,7 +149,7 @@ class FeatureGroups(Players):
         """Sums over the elements of each player.
 
         Args:
-            elements: For each input, ``(B, *feat)``.
+            elements: For each input, ``(B, *feat)``, or one row that all share.
 
         Returns:
             ``(B, n)`` in float64.
@@ -158,8 +158,11 @@ class FeatureGroups(Players):
         device = elements[0].device
         totals = torch.zeros(batch, self.n_players, dtype=torch.float64, device=device)
         for x, owner in zip(elements, self.owners, strict=True):
-            columns = owner.expand_as(x).flatten(1).to(device)
-            totals.scatter_add_(1, columns, x.flatten(1).to(totals))
+            if x.numel() == 0:
+                continue
+            rows = x.to(totals).expand(batch, *x.shape[1:])
+            columns = owner.to(device).expand_as(rows)
+            totals.scatter_add_(1, columns.flatten(1), rows.flatten(1))
         return totals
 
     def _number_elements(self, inputs: tuple[Tensor, ...]) -> None:
