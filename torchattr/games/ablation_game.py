@@ -163,7 +163,15 @@ class AblationGame(Game):
             tensors, as the inputs were: ``(*output_shape, *feat)``, in the floating
             type of the model's output (PyTorch's default for a model of integers).
             Without ``as_inputs`` each is a tensor ``(*output_shape, n)``.
+
+        Raises:
+            InputError: If the outputs are complex and the values are not.
         """
+        if self.dtype.is_complex and not values.is_complex():
+            raise InputError(
+                f"forward_func must return real numbers here, got {self.dtype}; "
+                "explain the absolute value, or torch.view_as_real of the output"
+            )
         if self.is_distribution:
             values, standard_errors = _over_samples(values, standard_errors)
         floating = self.dtype if self.dtype.is_floating_point else None
@@ -187,6 +195,12 @@ class AblationGame(Game):
     def aggregates(self) -> bool:
         """Whether one answer is for the whole batch; known after an evaluation."""
         return self._forward.aggregates
+
+    @property
+    def n_probes(self) -> int:
+        """Evaluations of each example beyond those asked for, before a run begins."""
+        one_at_a_time = self._most_variants == 1
+        return 0 if one_at_a_time else self._forward.n_probes
 
     def perturbed(self, coalitions: Tensor) -> list[Any]:
         """The inputs of each coalition.
@@ -264,7 +278,8 @@ class AblationGame(Game):
         if not self.is_distribution:
             return values
         values = values.reshape(n_coalitions, self._n_samples, *values.shape[1:])
-        values = values if values.is_floating_point() else values.double()
+        # A mean of half precision numbers is none, and its differences need the digits.
+        values = values if values.is_complex() else values.double()
         return torch.cat([values.mean(1, keepdim=True), values], dim=1)
 
 
