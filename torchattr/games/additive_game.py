@@ -68,7 +68,7 @@ class AdditiveGame(Game):
             coalitions: ``(C, n_players)`` booleans.
 
         Returns:
-            ``(C, *value)`` in the type of :attr:`values`.
+            ``(C, *value)`` in the type of the values.
         """
         flat = self.values.reshape(self.n_players, -1)
         sums = coalitions.to(flat.dtype) @ flat

@@ -72,6 +72,11 @@ class Baseline:
             ``(D, B, *feat)``.
         n_samples: ``D``, the number of samples; 1 unless it is a distribution.
         is_distribution: Whether the samples come from a :class:`BaselineDistribution`.
+
+    Example:
+        >>> baseline = Baseline.of(0.5, (torch.tensor([[1, 2]]),))
+        >>> baseline.inputs, baseline.replacements[0].flatten()
+        ((tensor([[1., 2.]]),), tensor([0.5000]))
     """
 
     inputs: tuple[Tensor, ...]

@@ -54,6 +54,13 @@ class Forward:
             Python float).
         aggregates: Whether one call has one answer for the batch as a whole: an output
             whose first dimension is not ``B``.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> forward = Forward(lambda x: x.sum(1), examples=(x,))
+        >>> forward((torch.stack([x, 10 * x]),))
+        tensor([[ 3.,  7.],
+                [30., 70.]])
     """
 
     def __init__(

@@ -35,6 +35,11 @@ class PermutationDraws(Draws):
         orders: ``(R, P, n)``: the player at each position, for ``P`` permutations of
             each replicate.
         coalitions: ``(R, P * (n - 1), n)``: the players before each position.
+
+    Example:
+        >>> draws = PermutationDraws.of(torch.tensor([[[1, 0, 2]]]))
+        >>> draws.coalitions.int().tolist()
+        [[[0, 1, 0], [1, 1, 0]]]
     """
 
     orders: Tensor
