@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -223,6 +224,7 @@ def test_batch_statistics_in_training_mode_are_those_of_the_batch(method, option
     model = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     agree(answers(method, options, model))
     agree(answers(method, options, model.forward))
+    agree(answers(method, options, partial(partial(model))))
 
 
 def test_batch_statistics_in_evaluation_mode_are_batched():

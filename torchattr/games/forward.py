@@ -13,6 +13,7 @@ from torch.futures import Future
 
 from torchattr.errors import InputError
 from torchattr.games.memory import is_out_of_memory
+from torchattr.games.module_state import module_of
 from torchattr.games.target import Target, TargetLike
 
 __all__ = ["Forward"]
@@ -288,8 +289,8 @@ def _takes_nothing(function: Callable[..., Any]) -> bool:
 
 def _couples_rows(function: Callable[..., Any]) -> bool:
     """Whether a module computes statistics over the batch."""
-    owner = function.__self__ if inspect.ismethod(function) else function
-    return isinstance(owner, nn.Module) and any(
+    owner = module_of(function)
+    return owner is not None and any(
         isinstance(module, nn.modules.batchnorm._BatchNorm)
         and (module.training or not module.track_running_stats)
         for module in owner.modules()
