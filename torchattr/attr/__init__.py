@@ -15,9 +15,11 @@ Example:
 from torchattr.attr.feature_ablation import FeatureAblation
 from torchattr.attr.feature_permutation import FeaturePermutation
 from torchattr.attr.interpretable_models import InterpretableModel, Lasso
+from torchattr.attr.kernel_shap import KernelShap
 from torchattr.attr.lime import Lime
 from torchattr.attr.lime_base import LimeBase
 from torchattr.attr.occlusion import Occlusion
+from torchattr.attr.shapley import Shapley
 from torchattr.attr.shapley_value_sampling import ShapleyValueSampling
 from torchattr.attr.shapley_values import ShapleyValues
 from torchattr.attr.similarity import get_exp_kernel_similarity_function
@@ -30,11 +32,13 @@ __all__ = [
     "FeatureAblation",
     "FeaturePermutation",
     "InterpretableModel",
+    "KernelShap",
     "Lasso",
     "Lime",
     "LimeBase",
     "Occlusion",
     "PerturbationAttribution",
+    "Shapley",
     "ShapleyValueSampling",
     "ShapleyValues",
     "get_exp_kernel_similarity_function",

@@ -12,8 +12,10 @@ Example:
 """
 
 from torchattr.estimation import stopping
+from torchattr.estimation.best_for_budget import best_for_budget
 from torchattr.estimation.estimate import Estimate
 from torchattr.estimation.exact import exact
+from torchattr.estimation.kernel_shap import kernel_shap
 from torchattr.estimation.moments import Moments
 from torchattr.estimation.monte_carlo import monte_carlo
 from torchattr.estimation.removal_effects import removal_effects
@@ -23,7 +25,9 @@ __all__ = [
     "Estimate",
     "Moments",
     "SizeStrata",
+    "best_for_budget",
     "exact",
+    "kernel_shap",
     "monte_carlo",
     "removal_effects",
     "stopping",
