@@ -52,7 +52,8 @@ def odd_gaussian_process(
         >>> pairs = a_optimal_pairs(8, 25)
         >>> three = (pairs[:, :3].all(1).double() - (~pairs[:, :3]).all(1).double()) / 2
         >>> fit = odd_gaussian_process(pairs, three[:, None], torch.ones(1))
-        >>> fit.values.flatten().round(decimals=2)  # a third each, and nothing
+        >>> fit.values[:3].flatten().round(decimals=2)  # a third each
+        tensor([0.3300, 0.3300, 0.3300], dtype=torch.float64)
 
     References:
         Fumagalli et al. (2026), *OddSHAP* (the odd part); Rasmussen and Williams

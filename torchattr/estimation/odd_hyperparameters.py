@@ -98,7 +98,7 @@ class OddObservations:
         dual = torch.linalg.solve(self.signs @ self.signs.T + ridge, self.targets.T)
         effects = (self.signs.T @ dual).T.abs()
         mean = effects.mean(1, keepdim=True)
-        return (effects / mean).where(mean > 0, 1)
+        return torch.where(mean > 0, effects / mean, 1.0)
 
     def kernels(self, games: Tensor, settings: Tensor) -> OddKernel:
         """Kernels without their variances.
@@ -179,10 +179,11 @@ class OddObservations:
         white = torch.linalg.solve_triangular(
             factor, self.targets[games, :, None], upper=False
         )
-        log_scale = white.square().mean((1, 2)).log()
+        scale = white.square().mean((1, 2)).clamp(min=1e-300)  # of a constant game
         log_volume = factor.diagonal(dim1=1, dim2=2).log().sum(1)
-        evidence = -p / 2 * log_scale - log_volume
-        return evidence.where((failed == 0) & evidence.isfinite(), -torch.inf)
+        evidence = -p / 2 * scale.log() - log_volume
+        usable = (failed == 0) & evidence.isfinite()
+        return torch.where(usable, evidence, -torch.inf)
 
 
 @dataclass(frozen=True)

@@ -197,20 +197,16 @@ class _Ridge:
         kept = singular > largest * max(design.shape) * 1e-14
         left, singular, right = left[:, kept], singular[kept, None], right[kept].T
         ridges = _RIDGES.to(design.device) * largest**2
-        signal = 1 + singular.T**2 / ridges[:, None]  # (R, r)
-        explained = (left.T @ (roots * target)).square()
-        power = (roots * target).square().sum(0)
-        unexplained = (power - explained.sum(0)).clamp(min=0) + (
-            (1 / signal) @ explained
+        evidence, noise = _evidence(
+            1 + singular.T**2 / ridges[:, None],
+            left.T @ (roots * target),
+            power=(roots * target).square().sum(0),
+            freedom=max(1.0, len(design) - float(absorbed.sum())),
         )
-        freedom = max(1.0, len(design) - float(absorbed.sum()))
-        surprise = (unexplained / power.where(power > 0, 1)).clamp(min=1e-30).log()
-        evidence = -0.5 * (signal.log().sum(1, keepdim=True) + freedom * surprise)
-        chosen = evidence.argmax(0)
         # A few pairs cannot tell small slopes from none. The largest prior that is not
         # refuted (a likelihood ratio of 95%) keeps the errors honest.
         plausible = evidence >= evidence.amax(0) - _NOT_REFUTED
-        priors = (unexplained / freedom / ridges[:, None]).where(plausible, 0)
+        priors = (noise / ridges[:, None]).where(plausible, 0)
         return cls(
             design=design,
             target=target,
@@ -219,7 +215,7 @@ class _Ridge:
             left=left,
             singular=singular,
             right=right,
-            chosen=chosen,
+            chosen=evidence.argmax(0),
             ridges=ridges * undrawn,
             prior=priors.amax(0),
         )
@@ -253,3 +249,24 @@ class _Ridge:
         lost = self.right**2 @ (1 - self.kept[:, self.chosen]) ** 2
         unseen = (room - self.right.square().sum(1, keepdim=True)).clamp(min=0)
         return self.prior * (lost + unseen)
+
+
+def _evidence(
+    signal: Tensor, coordinates: Tensor, *, power: Tensor, freedom: float
+) -> tuple[Tensor, Tensor]:
+    """Marginal likelihood of ridges, the variance of the noise profiled out.
+
+    Args:
+        signal: ``(R, r)``, one plus the ratio of signal to noise in each direction.
+        coordinates: ``(r, V)``, of the target in the directions.
+        power: ``(V,)``, squared norms of the target.
+        freedom: Number of observations.
+
+    Returns:
+        Logarithms of the likelihood, and variances of the noise, ``(R, V)`` each.
+    """
+    explained = coordinates.square()
+    beyond = (power - explained.sum(0)).clamp(min=0)
+    noise = (beyond + (1 / signal) @ explained) / freedom
+    surprise = (noise / power.where(power > 0, 1)).clamp(min=1e-30).log()
+    return -0.5 * (signal.log().sum(1, keepdim=True) + freedom * surprise), noise

@@ -106,7 +106,7 @@ def leverage_pairs(
     Example:
         >>> pairs = leverage_pairs(6, 9, generator=torch.Generator().manual_seed(0))
         >>> torch.bincount(pair_sizes(pairs))
-        tensor([0, 4, 3, 2])
+        tensor([0, 3, 4, 2])
 
     References:
         Musco and Witter (2025), *Provably accurate Shapley value estimation via
@@ -163,8 +163,8 @@ def uniform_pairs(
 
     Example:
         >>> uniform_pairs(2, 9, generator=torch.Generator().manual_seed(0)).int()
-        tensor([[1, 0],
-                [0, 0]], dtype=torch.int32)
+        tensor([[0, 0],
+                [1, 0]], dtype=torch.int32)
 
     References:
         Liu, Witter, Korn, Alrashed, Paparas, Musco and Freire (2024), *Kernel Banzhaf*.
@@ -190,11 +190,8 @@ def uniform_pairs(
 def _even_counts(
     available: Tensor, n_pairs: int, n_players: int, generator: torch.Generator | None
 ) -> Tensor:
-    """How many pairs each size gets: equally many, as far as they exist.
-
-    The size ``n / 2`` counts half, as both sides of its pairs have this size. Fractions
-    go to the sizes that have the largest ones, ties at random.
-    """
+    """How many pairs each size gets: equally many, as far as they exist."""
+    # Both sides of a pair of halves have the same size: it counts half.
     share = torch.ones_like(available)
     if n_players % 2 == 0:
         share[-1:] = 0.5
@@ -203,7 +200,7 @@ def _even_counts(
     left = n_pairs - available.cumsum(0) + available
     level = (left / share.flip(0).cumsum(0).flip(0)).amax() if n_pairs else 0
     expected = torch.minimum(available, level * share)
-    counts = (expected + 1e-9).floor()
+    counts = (expected + 1e-9).floor()  # the largest fractions get what is missing
     missing = n_pairs - int(counts.sum())
     ties = torch.rand(counts.shape, generator=generator, device=counts.device)
     urgency = (expected - counts + 1e-6 * ties).where(counts < available, -1)
@@ -217,7 +214,9 @@ def _all_of_size(n_players: int, size: int) -> Tensor:
     members = combinations(range(n_players - halves), size - halves)
     flat = torch.tensor(list(chain.from_iterable(members)), dtype=torch.long)
     rows = flat.reshape(stratum_counts(n_players)[size], size - halves)
-    pairs = torch.zeros(len(rows), n_players, dtype=torch.bool).scatter_(1, rows, True)
+    pairs = torch.zeros(len(rows), n_players, dtype=torch.bool).scatter_(
+        1, rows, value=True
+    )
     pairs[:, -1] |= halves
     return pairs
 
