@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format format-check lint types doctest docs bench clean
+.PHONY: help demo test tutorials check format format-check lint types doctest docs bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ demo: $(VENV)/demo.stamp ## Train, explain, leave pictures and a table in demo_o
 
 test: $(VENV)/test.stamp ## Run the tests, and every example of the docstrings and docs
 	$(PYTEST) $(PYTEST_ARGS)
+
+tutorials: $(VENV)/demo.stamp ## Run every tutorial; each asserts what it claims
+	$(BIN)/python tutorials/demo.py
+	$(BIN)/python tutorials/grouped_measurements.py
 
 check: format-check lint types test ## Everything a commit must pass (test runs the examples too)
 

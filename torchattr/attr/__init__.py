@@ -12,6 +12,9 @@ Example:
     tensor([[1., 2.]])
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from torchattr.attr.feature_ablation import FeatureAblation
 from torchattr.attr.feature_permutation import FeaturePermutation
 from torchattr.attr.interpretable_models import InterpretableModel, Lasso
@@ -43,3 +46,9 @@ __all__ = [
     "ShapleyValues",
     "get_exp_kernel_similarity_function",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "visualization":  # captum's idiom; on demand, as matplotlib is slow
+        return import_module("torchattr.visualization")
+    raise AttributeError(f"module 'torchattr.attr' has no attribute {name!r}")

@@ -70,9 +70,7 @@ class PermutationDraws(Draws):
             device=values.device,
         )
         paths[:, :, 0], paths[:, :, -1] = empty, full
-        paths[:, :, 1:-1] = values.reshape(
-            draws, permutations, n - 1, values.shape[-1]
-        )
+        paths[:, :, 1:-1] = values.reshape(draws, permutations, n - 1, values.shape[-1])
         gains = paths.diff(dim=2)
         position = torch.argsort(self.orders, dim=-1).unsqueeze(-1)
         return gains.gather(2, position.expand_as(gains)).mean(1)
