@@ -23,7 +23,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.special import roots_jacobi
 from torch import Tensor
 
 __all__ = ["OddKernel", "Quadrature"]
@@ -59,6 +58,8 @@ class Quadrature:
         Returns:
             Gauss-Jacobi nodes and weights.
         """
+        from scipy.special import roots_jacobi  # slow to import, and rarely needed
+
         nodes, weights = roots_jacobi(min(n_players // 2 + 1, _MAX_NODES), a - 1, a - 1)
         return cls(
             torch.as_tensor(nodes, device=device),
