@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -11,10 +13,12 @@ from torchattr.errors import InputError
 
 METHODS = {
     "FeatureAblation": lambda f: attr.FeatureAblation(f).attribute,
+    "KernelShap": lambda f: attr.KernelShap(f).attribute,
     "Lime": lambda f: attr.Lime(f).attribute,
     "Occlusion": lambda f: (
         lambda x, *a, **k: attr.Occlusion(f).attribute(x, (2,), None, *a, **k)
     ),
+    "Shapley": lambda f: partial(attr.Shapley(f).attribute, budget=20),
     "ShapleyValueSampling": lambda f: attr.ShapleyValueSampling(f).attribute,
     "ShapleyValues": lambda f: attr.ShapleyValues(f).attribute,
 }
@@ -126,7 +130,8 @@ def test_distributions_of_several_inputs_have_one_size():
 
 
 SAMPLES = normal(6, 5, seed=9)
-BY_SAMPLE = {name: METHODS[name] for name in METHODS if name != "Lime"}
+NOT_LINEAR = {"KernelShap", "Lime", "Shapley"}  # in the values, nor in their mean
+BY_SAMPLE = {name: METHODS[name] for name in METHODS if name not in NOT_LINEAR}
 by_sample = pytest.mark.parametrize("method", BY_SAMPLE.values(), ids=BY_SAMPLE)
 
 

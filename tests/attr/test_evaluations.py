@@ -95,6 +95,46 @@ def test_repeated_shuffles_and_lime():
     assert rows(attr.Lime, n_samples=9) == B * 9
 
 
+@by_batch
+@pytest.mark.parametrize("count", [2, 3, 8, 20, 31, 32, 33, 99])
+def test_a_budget_is_used_and_never_exceeded(perturbations_per_eval, count):
+    options = {"perturbations_per_eval": perturbations_per_eval}
+    most = min(count - count % 2, 2**N)
+    assert rows(attr.Shapley, budget=count, **options) == B * most
+    assert rows(attr.KernelShap, n_samples=count, **options) == B * most
+
+
+@by_batch
+@pytest.mark.parametrize("count", [2, 4, 5, 7, 20, 31, 32, 34, 35, 36])
+def test_a_budget_counts_what_finding_out_about_tensors_costs(
+    perturbations_per_eval, count
+):
+    forward = Recorder(lambda x, scale: mlp()(x) * scale[:, None])
+    _, errors = attr.Shapley(forward).attribute(
+        TABULAR,
+        additional_forward_args=normal(B),
+        budget=count,
+        perturbations_per_eval=perturbations_per_eval,
+        return_standard_error=True,
+    )
+    assert forward.n_rows <= B * count
+    if count >= 2**N:
+        assert not bool(errors.any())
+
+
+def test_regression_stops_when_it_may():
+    options = {"generator": seeded(), "n_samples": 120}
+    forward, x = Recorder(mlp(10, 2)), normal(2, 10)
+    attr.KernelShap(forward).attribute(x, stopping=MaxEvaluations(51), **options)
+    assert forward.n_rows == 2 * 50
+    forward.sizes.clear()
+    _, errors = attr.KernelShap(forward).attribute(
+        x, stopping=StandardErrorBelow(0.05), return_standard_error=True, **options
+    )
+    assert forward.n_rows < 2 * 120
+    assert float(errors.max()) <= 0.05
+
+
 def test_a_distribution_of_baselines_multiplies_the_rows():
     baselines = attr.BaselineDistribution(normal(6, N))
     assert rows(attr.FeatureAblation, baselines=baselines) == 6 * B * (N + 1)
@@ -166,9 +206,27 @@ def test_the_error_of_antithetic_samples_is_that_of_pairs():
 
 
 def test_exact_methods_have_no_error():
-    for method in (attr.ShapleyValues, attr.FeatureAblation):
-        _, errors = method(mlp()).attribute(TABULAR, return_standard_error=True)
+    exact = {
+        attr.FeatureAblation: {},
+        attr.KernelShap: {"n_samples": 2**N},
+        attr.Shapley: {"budget": 2**N},
+        attr.ShapleyValues: {},
+    }
+    for method, options in exact.items():
+        _, errors = method(mlp()).attribute(
+            TABULAR, return_standard_error=True, **options
+        )
         assert not bool(errors.any())
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_too_few_pairs_say_nothing_about_the_error(count):
+    for method, name in ((attr.KernelShap, "n_samples"), (attr.Shapley, "budget")):
+        values, errors = method(mlp()).attribute(
+            TABULAR, return_standard_error=True, **{name: count}
+        )
+        assert bool(errors.isnan().all())
+        assert not bool(values.isnan().any())
 
 
 RULES = {

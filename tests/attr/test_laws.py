@@ -14,17 +14,21 @@ SIZES = st.integers(1, 6)
 SEEDS = st.integers(0, 10_000)
 
 
-def sampled(sampling):
-    def method(forward):
-        inner = attr.ShapleyValueSampling(forward)
+def drawing(method, **settings):
+    """A method that draws the same numbers each time."""
 
+    def made(forward):
         def attribute(*arguments, **options):
-            options = {"n_samples": 3, "generator": seeded(), **options}
-            return inner.attribute(*arguments, sampling=sampling, **options)
+            options = {"generator": seeded(), **settings, **options}
+            return method(forward).attribute(*arguments, **options)
 
         return attribute
 
-    return method
+    return made
+
+
+def sampled(sampling):
+    return drawing(attr.ShapleyValueSampling, n_samples=3, sampling=sampling)
 
 
 # One row for each method: every law that says so below runs for it.
@@ -33,6 +37,11 @@ SHAPLEY = {
     "permutation": sampled("permutation"),
     "antithetic": sampled("antithetic"),
     "orthogonal": sampled("orthogonal"),
+}
+# Their shrinkage depends on the values, so they are linear in no case but the exact.
+REGRESSION = {
+    "KernelShap": drawing(attr.KernelShap, n_samples=14),
+    "Shapley": drawing(attr.Shapley, budget=14),
 }
 EXACT = {"ShapleyValues": SHAPLEY["ShapleyValues"]}
 LINEAR = SHAPLEY | {
@@ -74,7 +83,7 @@ def close(actual, expected):
     torch.testing.assert_close(actual, expected, atol=1e-10, rtol=0)
 
 
-@each(SHAPLEY)
+@each(SHAPLEY | REGRESSION)
 @given(n=SIZES, seed=SEEDS)
 def test_efficiency(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -112,7 +121,7 @@ def test_linearity_in_the_model(method, n, seed):
     close(both, 2 * parts[0] - 3 * parts[1])
 
 
-@each(LINEAR)
+@each(LINEAR | REGRESSION)
 @given(n=SIZES, seed=SEEDS)
 def test_an_additive_model_gives_each_feature_its_own(method, n, seed):
     weights, (x, baselines) = draw(n, 2, seed=seed), data(n, seed)
@@ -149,7 +158,7 @@ def test_the_order_of_features_does_not_matter(method, n, seed):
     close(values, method(forward)(x, baselines)[..., order])
 
 
-@each(LINEAR)
+@each(LINEAR | REGRESSION)
 @given(n=SIZES, seed=SEEDS)
 def test_examples_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -158,7 +167,7 @@ def test_examples_do_not_see_each_other(method, n, seed):
         close(method(forward)(x[index : index + 1], baselines)[0], values[index])
 
 
-@each(LINEAR)
+@each(LINEAR | REGRESSION)
 @given(n=SIZES, seed=SEEDS)
 def test_outputs_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)

@@ -19,7 +19,13 @@ COUNTED = {
         "Feature Permutation",
         N + 1,
     ),
+    "KernelShap": (attr.KernelShap, {"n_samples": 20}, "Kernel Shap", 20),
+    "KernelShap, an odd number": (attr.KernelShap, {}, "Kernel Shap", 24),
+    "KernelShap, exact": (attr.KernelShap, {"n_samples": 99}, "Kernel Shap", 2**N),
     "Lime": (attr.Lime, {"n_samples": 9}, "Lime", 9),
+    "Shapley": (attr.Shapley, {"budget": 20}, "Shapley", 20),
+    "Shapley, an odd number": (attr.Shapley, {"budget": 25}, "Shapley", 24),
+    "Shapley, exact": (attr.Shapley, {"budget": 33}, "Shapley", 2**N),
     "Lime with functions": (
         lambda f: attr.Lime(f, None, lambda *a, **k: 1.0),
         {"n_samples": 9},

@@ -32,6 +32,7 @@ def lime_base(forward):
 METHODS = {
     "FeatureAblation": (attr.FeatureAblation, {}),
     "FeaturePermutation": (attr.FeaturePermutation, {}),
+    "KernelShap": (attr.KernelShap, {"n_samples": 20}),
     "Lime": (attr.Lime, {}),
     "Lime with functions": (
         lambda f: attr.Lime(f, None, lambda *a, **k: 1.0),
@@ -39,6 +40,7 @@ METHODS = {
     ),
     "LimeBase": (lime_base, {}),
     "Occlusion": (attr.Occlusion, {"sliding_window_shapes": (2,)}),
+    "Shapley": (attr.Shapley, {"budget": 20}),
     "ShapleyValueSampling": (attr.ShapleyValueSampling, {"n_samples": 3}),
     "ShapleyValues": (attr.ShapleyValues, {}),
 }
@@ -52,7 +54,9 @@ by_batched = pytest.mark.parametrize(
 )
 DRAWING = {
     "FeaturePermutation": (attr.FeaturePermutation, {"n_samples": 2}),
+    "KernelShap": METHODS["KernelShap"],
     "Lime": METHODS["Lime"],
+    "Shapley": METHODS["Shapley"],
     "Lime with functions": METHODS["Lime with functions"],
     **{
         sampling: (attr.ShapleyValueSampling, {"n_samples": 3, "sampling": sampling})

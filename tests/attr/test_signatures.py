@@ -14,6 +14,7 @@ from torchattr import attr
 NAMES = [
     "FeatureAblation",
     "FeaturePermutation",
+    "KernelShap",
     "Lime",
     "LimeBase",
     "Occlusion",
@@ -179,10 +180,12 @@ ANSWERS = {
     "FeaturePermutation": lambda f, x, **k: attr.FeaturePermutation(f).attribute(
         x, **k
     ),
+    "KernelShap": lambda f, x, **k: attr.KernelShap(f).attribute(x, **k),
     "Lime": lambda f, x, **k: attr.Lime(f).attribute(x, **k),
     "Occlusion": lambda f, x, **k: attr.Occlusion(f).attribute(
         x, ((1,),) * len(x) if isinstance(x, tuple) else (1,), **k
     ),
+    "Shapley": lambda f, x, **k: attr.Shapley(f).attribute(x, budget=20, **k),
     "ShapleyValueSampling": lambda f, x, **k: attr.ShapleyValueSampling(f).attribute(
         x, **k
     ),
@@ -214,6 +217,42 @@ def test_one_number_for_the_batch_has_a_leading_one(attribute):
     for forward in (lambda x: x.sum(), lambda x: x.sum().item(), lambda x: 3):
         assert attribute(forward, TABULAR).shape == (1, 5)
     assert attribute(lambda x: x.mean(0)[:2], TABULAR).shape == (2, 5)
+
+
+def test_shapley_takes_what_the_others_take_and_a_budget():
+    parameters = inspect.signature(attr.Shapley.attribute).parameters.values()
+    assert positional(parameters) == [
+        "self",
+        "inputs",
+        "baselines",
+        "target",
+        "additional_forward_args",
+        "feature_mask",
+    ]
+    keywords = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert keywords == {
+        "budget": inspect.Parameter.empty,
+        "perturbations_per_eval": None,
+        "generator": None,
+        "return_standard_error": False,
+        "show_progress": False,
+    }
+    assert attr.Shapley.get_name() == "Shapley"
+    with pytest.raises(NotImplementedError, match="Shapley"):
+        attr.Shapley(mlp()).attribute_future(TABULAR, budget=9)
+
+
+def test_coefficients_of_groups():
+    mask = torch.tensor([[7, 0, 0, 3, 7]])
+    for method in (attr.KernelShap, attr.Lime):
+        torch.manual_seed(0)
+        full = method(mlp()).attribute(TABULAR, feature_mask=mask)
+        torch.manual_seed(0)
+        flat = method(mlp()).attribute(
+            TABULAR, feature_mask=mask, return_input_shape=False
+        )
+        assert flat.shape == (4, 3, 3)
+        assert torch.equal(flat[..., [2, 0, 0, 1, 2]], full)
 
 
 def test_a_custom_permutation_generator_is_used():

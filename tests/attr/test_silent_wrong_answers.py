@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from torchattr.errors import InputError
 X = torch.tensor([[1.0, 2.0, 3.0]])
 METHODS = {
     "FeatureAblation": lambda f: attr.FeatureAblation(f).attribute,
+    "KernelShap": lambda f: attr.KernelShap(f).attribute,
     "Lime": lambda f: attr.Lime(f, attr.Lasso(1e-7)).attribute,
+    "Shapley": lambda f: partial(attr.Shapley(f).attribute, budget=40),
     "ShapleyValueSampling": lambda f: attr.ShapleyValueSampling(f).attribute,
     "ShapleyValues": lambda f: attr.ShapleyValues(f).attribute,
 }
@@ -140,12 +143,21 @@ def test_8_whole_numbers_of_any_type_are_ids(method, dtype):
 
 
 @pytest.mark.parametrize(
-    "method", [attr.FeaturePermutation, attr.Lime, attr.ShapleyValueSampling]
+    "method",
+    [attr.FeaturePermutation, attr.KernelShap, attr.Lime, attr.ShapleyValueSampling],
 )
 @pytest.mark.parametrize("n_samples", [0, -1, 2.5, "3", None, True])
 def test_9_a_number_of_samples_that_is_none(method, n_samples):
     with pytest.raises(InputError, match="n_samples"):
         method(mlp()).attribute(TABULAR, n_samples=n_samples)
+
+
+@pytest.mark.parametrize("count", [0, 1, -1, 2.5, "3", None, True])
+def test_9_a_budget_that_is_none(count):
+    with pytest.raises(InputError, match="budget"):
+        attr.Shapley(mlp()).attribute(TABULAR, budget=count)
+    with pytest.raises(InputError, match="n_samples"):
+        attr.KernelShap(mlp()).attribute(TABULAR, n_samples=count)
 
 
 @by_method

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,10 @@ from torchattr.errors import InputError
 METHODS = {
     "FeatureAblation": lambda f: attr.FeatureAblation(f).attribute,
     "FeaturePermutation": lambda f: attr.FeaturePermutation(f).attribute,
+    "KernelShap": lambda f: attr.KernelShap(f).attribute,
     "Lime": lambda f: attr.Lime(f).attribute,
     "Occlusion": lambda f: lambda x, **k: attr.Occlusion(f).attribute(x, (2,), **k),
+    "Shapley": lambda f: partial(attr.Shapley(f).attribute, budget=20),
     "ShapleyValueSampling": lambda f: attr.ShapleyValueSampling(f).attribute,
     "ShapleyValues": lambda f: attr.ShapleyValues(f).attribute,
 }

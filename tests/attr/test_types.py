@@ -11,7 +11,7 @@ from tests.attr.cases import TABULAR, mlp, normal
 from torchattr import attr
 from torchattr.errors import InputError
 
-SHAPLEY = [attr.ShapleyValues, attr.ShapleyValueSampling]
+SHAPLEY = [attr.ShapleyValues, attr.ShapleyValueSampling, attr.KernelShap]
 FLOATING = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 WHOLE = [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
 DEFAULT = torch.float32

@@ -73,7 +73,7 @@ class Shapley(PerturbationAttribution):
         return self._explained(
             game,
             lambda game: best_for_budget(game, left, generator=generator),
-            n_evaluations=min(left, 1 << game.n_players),
+            n_evaluations=min(left - left % 2, 1 << game.n_players),
             show_progress=show_progress,
             return_standard_error=return_standard_error,
         )

@@ -199,8 +199,7 @@ class AblationGame(Game):
     @property
     def n_probes(self) -> int:
         """Evaluations of each example beyond those asked for, before a run begins."""
-        one_at_a_time = self._most_variants == 1
-        return 0 if one_at_a_time else self._forward.n_probes
+        return self._forward.n_probes
 
     def perturbed(self, coalitions: Tensor) -> list[Any]:
         """The inputs of each coalition.
