@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.attr.cases import seeded
@@ -159,6 +159,7 @@ def test_the_order_of_features_does_not_matter(method, n, seed):
 
 
 @each(LINEAR | REGRESSION)
+@settings(max_examples=8)
 @given(n=SIZES, seed=SEEDS)
 def test_examples_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -168,6 +169,7 @@ def test_examples_do_not_see_each_other(method, n, seed):
 
 
 @each(LINEAR | REGRESSION)
+@settings(max_examples=8)
 @given(n=SIZES, seed=SEEDS)
 def test_outputs_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)

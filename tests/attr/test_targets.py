@@ -62,7 +62,7 @@ CHOICES = {
 @pytest.mark.parametrize(("forward", "target", "chosen"), CHOICES.values(), ids=CHOICES)
 def test_it_is_as_if_the_model_had_returned_that(method, forward, target, chosen):
     expected = explained(method, lambda x: chosen(forward(x)), perturbations_per_eval=1)
-    for perturbations_per_eval in (1, 3, None):
+    for perturbations_per_eval in (1, None):
         found = explained(
             method,
             forward,
