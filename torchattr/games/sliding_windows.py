@@ -94,7 +94,7 @@ class SlidingWindows(Players):
             counts = _cover_sums(torch.ones_like(part[:1]), grid, covers)
             means = _cover_sums(part, grid, covers) / counts
             means = means.to(dtype or torch.get_default_dtype())
-            gathered.append(means.reshape(*values.shape[:-1], *shape))
+            gathered.append(means.reshape((*values.shape[:-1], *shape)))
         return tuple(gathered)
 
 
