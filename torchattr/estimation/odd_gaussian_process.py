@@ -15,7 +15,7 @@ _AVERAGED = 4  # settings whose answers are averaged, by their evidence
 _AVERAGED_UP_TO = 150  # pairs; beyond, one setting has nearly all of the evidence
 _ADDITIVE = 1e-10  # relative residual of a game without interactions
 _FEWEST = 3  # pairs that say something about the error
-_BATCH_ELEMENTS = 2**22  # of one batch of covariances: 32 MB, several of which exist
+_BATCH_ELEMENTS = 2**19  # of one batch of covariances: they stay in the cache
 
 
 def odd_gaussian_process(
@@ -71,7 +71,7 @@ def odd_gaussian_process(
         variances = variances.where(~additive, 0)
     values = (values * observations.scale[:, None]).T
     errors = (variances.sqrt() * observations.scale[:, None]).T
-    if quadrature.ignores_sizes:  # efficiency, up to the jitter of the covariance
+    if quadrature.efficient:  # efficiency, up to the jitter of the covariance
         values += (total - values.sum(0)) / n
     if n_pairs < _FEWEST:
         errors = torch.full_like(errors, torch.nan)

@@ -13,27 +13,30 @@ from math import prod
 import torch
 from torch import Tensor
 
-from torchattr.sampling.odd_kernel import OddKernel, Quadrature, size_covariance
+from torchattr.sampling.odd_kernel import OddKernel, Quadrature, size_features
 
 __all__ = ["OddObservations", "Search", "search"]
 
-#: Values tried, in the order in which the coordinates are searched.
-GRIDS: tuple[tuple[float, ...], ...] = (
+# Values tried, in the order in which the coordinates are searched.
+_GRIDS: tuple[tuple[float, ...], ...] = (
     (1e-6, 1e-4, 3e-3, 0.03, 0.3, 2.0),  # variance of interactions
     (0.1, 1.0, 2.0, 4.0, 8.0),  # coupling: small ones leave interactions of three only
     (0.0, 0.5, 1.0, 2.0),  # heredity: how far strong players also interact more
     (0.0, 0.1, 1.0),  # variance of size effects
     (1e-6, 1e-2, 0.2),  # noise, as a share of the variance of interactions
 )
-_INTERACTION, _COUPLING, _HEREDITY, _SIZE, _NOISE = range(len(GRIDS))
+_INTERACTION, _COUPLING, _HEREDITY, _SIZE, _NOISE = range(len(_GRIDS))
 _START = (2, 2, 1, 1, 0)
-_DIMENSIONS = tuple(map(len, GRIDS))
-_STRIDES = [prod(_DIMENSIONS[i + 1 :]) for i in range(len(GRIDS))]
+_DIMENSIONS = tuple(map(len, _GRIDS))
+_STRIDES = [prod(_DIMENSIONS[i + 1 :]) for i in range(len(_GRIDS))]
+_SETTINGS = torch.cartesian_prod(*[
+    torch.tensor(grid, dtype=torch.float64) for grid in _GRIDS
+])
 
 _JITTER = 1e-9
 _PRELIMINARY = 100  # pairs on which the search starts: 30 times cheaper than 300
 _SEARCHED = 300  # pairs on which it ends
-_BATCH_ELEMENTS = 2**23  # of one batch of covariances: 64 MB, a few of which exist
+_BATCH_ELEMENTS = 2**19  # of one batch of covariances: they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,6 @@ class OddObservations:
         )
 
     @cached_property
-    def sizes(self) -> Tensor:
-        """``(p, p)``: covariance of size effects."""
-        sizes = (self.signs > 0).sum(1)
-        return size_covariance(sizes, sizes, self.signs.shape[1])
-
-    @cached_property
     def importance(self) -> Tensor:
         """``(G, n)``: sizes of the main effects by ridge regression, of mean one."""
         p, n = self.signs.shape
@@ -132,17 +129,21 @@ class OddObservations:
         )
         first = torch.zeros(len(shapes), dtype=torch.long, device=shape.device)
         first.scatter_(0, shape, torch.arange(len(shape), device=shape.device))
-        kernels = self.kernels(games[first], settings[first])
-        interaction, size = settings[:, _INTERACTION], settings[:, _SIZE]
-        joint = kernels.interactions(self.signs, self.signs)[shape]
-        joint *= interaction[:, None, None]
-        joint += kernels.linear(self.signs, self.signs)[shape]
-        joint += size[:, None, None] * self.sizes
+        kernels = self.kernels(games, settings)
+        shared = OddKernel(kernels.effects[first], kernels.couplings[first])
+        interaction = settings[:, _INTERACTION]
+        covariance = kernels.covariance(
+            self.signs,
+            shared.products(self.signs)[shape],
+            interaction=interaction,
+            size=settings[:, _SIZE],
+        )
         # The value of the full coalition is exact, so that efficiency holds.
         noise = settings[:, _NOISE] * interaction
-        joint.diagonal(dim1=1, dim2=2)[:, 1:] += noise[:, None]
-        joint.diagonal(dim1=1, dim2=2).add_(_JITTER)
-        return joint
+        diagonal = covariance.diagonal(dim1=1, dim2=2)
+        diagonal += _JITTER
+        diagonal[:, 1:] += noise[:, None]
+        return covariance
 
     def players(
         self, games: Tensor, settings: Tensor, quadrature: Quadrature
@@ -157,12 +158,21 @@ class OddObservations:
         Returns:
             Covariances with the observations ``(B, n, p)``, and variances ``(B, n)``.
         """
+        n = self.signs.shape[1]
         kernels = self.kernels(games, settings)
         interaction = settings[:, [_INTERACTION]]
         linear, joint = kernels.readout(self.signs, quadrature)
         cross = linear + interaction[..., None] * joint
         linear, joint = kernels.variances(quadrature)
-        return cross, linear + interaction * joint
+        prior = linear + interaction * joint
+        if not quadrature.efficient:  # else effects of the size are split equally
+            features = size_features(n).to(self.signs.device)
+            step = quadrature.by_size(n) @ features.diff(dim=0)
+            size = settings[:, [_SIZE]]
+            at = (self.signs > 0).sum(1)
+            cross += size[..., None] * (features @ step)[at]
+            prior += size * step.square().sum()
+        return cross, prior
 
     def evidence(self, games: Tensor, settings: Tensor) -> Tensor:
         """Logarithm of the likelihood, the scale of the game profiled out.
@@ -191,7 +201,7 @@ class Search:
     """Where a search has been, and the best it found.
 
     Attributes:
-        state: ``(G, 5)``, indices into :data:`GRIDS` of the best settings.
+        state: ``(G, 5)``, indices into the grids of the best settings.
         evidence: ``(G, product of the grids)``, NaN where it has not been.
     """
 
@@ -209,7 +219,7 @@ class Search:
         """
         known = self.evidence.nan_to_num(nan=-torch.inf)
         evidence, keys = known.topk(count)
-        return _settings(keys), evidence
+        return _SETTINGS.to(keys.device)[keys], evidence
 
 
 def search(observations: OddObservations) -> Search:
@@ -229,7 +239,7 @@ def search(observations: OddObservations) -> Search:
     few = observations.first(_PRELIMINARY + 1)
     state = _coordinate_search(few, state, n_sweeps=3).state
     return _coordinate_search(
-        observations.first(_SEARCHED + 1), state, n_sweeps=2, reach=1
+        observations.first(_SEARCHED + 1), state, n_sweeps=1, reach=1
     )
 
 
@@ -243,7 +253,7 @@ def _coordinate_search(
     active = torch.arange(len(state), device=state.device)
     for _ in range(n_sweeps):
         before = state[active]
-        for coordinate in range(len(GRIDS)):
+        for coordinate in range(len(_GRIDS)):
             _move(observations, found, active, coordinate, reach=reach)
         active = active[(state[active] != before).any(1)]
         if len(active) == 0:
@@ -281,13 +291,7 @@ def _evaluate(
 ) -> None:
     """Fill in the evidence of some settings, in batches of bounded memory."""
     batch = max(1, _BATCH_ELEMENTS // len(observations.signs) ** 2)
+    settings = _SETTINGS.to(keys.device)
     pieces = zip(torch.split(games, batch), torch.split(keys, batch), strict=True)
     for game, key in pieces:
-        found.evidence[game, key] = observations.evidence(game, _settings(key))
-
-
-def _settings(keys: Tensor) -> Tensor:
-    """Values of the hyper-parameters, ``(*, 5)``, from positions in all grids."""
-    indices = torch.unravel_index(keys, _DIMENSIONS)
-    grids = [torch.tensor(g, dtype=torch.float64, device=keys.device) for g in GRIDS]
-    return torch.stack([g[i] for g, i in zip(grids, indices, strict=True)], -1)
+        found.evidence[game, key] = observations.evidence(game, settings[key])

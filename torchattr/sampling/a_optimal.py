@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from torchattr.sampling.odd_kernel import OddKernel, Quadrature, size_covariance
+from torchattr.sampling.odd_kernel import OddKernel, Quadrature
 from torchattr.sampling.pairs import leverage_pairs, n_pairs_available
 
 __all__ = ["a_optimal_pairs"]
@@ -86,10 +86,12 @@ def _prior(candidates: Tensor) -> tuple[Tensor, Tensor]:
     ones = torch.ones(1, n, dtype=torch.float64)
     signs = torch.cat([ones, candidates.double() * 2 - 1])
     kernel = OddKernel(ones, (ones * _COUPLING / n).clamp(max=0.9))
-    sizes = (signs > 0).sum(1)
-    among = kernel.linear(signs, signs)[0]
-    among += _INTERACTIONS * kernel.interactions(signs, signs)[0]
-    among += _SIZES * size_covariance(sizes, sizes, n)
+    among = kernel.covariance(
+        signs,
+        kernel.products(signs),
+        interaction=ones[0, :1] * _INTERACTIONS,
+        size=ones[0, :1] * _SIZES,
+    )[0]
     shapley = Quadrature.beta(n, 1.0, signs.device)
     linear, joint = kernel.readout(signs, shapley)
     return among, (linear + _INTERACTIONS * joint)[0]

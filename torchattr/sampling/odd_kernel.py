@@ -21,11 +21,14 @@ A *batch* of kernels, leading dimension ``B``, is evaluated at once; all is in f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-__all__ = ["OddKernel", "Quadrature"]
+from torchattr.games.semivalues import log_binomial
+
+__all__ = ["OddKernel", "Quadrature", "size_features"]
 
 _SIZE_LENGTH = 0.2  # correlation length of the size effect, as a share of the players
 _MAX_NODES = 32  # beyond: below 1e-12, as products of many small factors are smooth
@@ -38,13 +41,13 @@ class Quadrature:
     Attributes:
         nodes: ``(Q,)`` in [-1, 1].
         weights: ``(Q,)``, summing to one.
-        ignores_sizes: Whether effects of the size of a coalition are nobody's value
-            but the equal split (true for Shapley, by efficiency).
+        efficient: Whether values sum to the value of the full coalition minus that of
+            the empty one (true for Shapley).
     """
 
     nodes: Tensor
     weights: Tensor
-    ignores_sizes: bool
+    efficient: bool
 
     @classmethod
     def beta(cls, n_players: int, a: float, device: torch.device) -> Quadrature:
@@ -64,8 +67,24 @@ class Quadrature:
         return cls(
             torch.as_tensor(nodes, device=device),
             torch.as_tensor(weights / weights.sum(), device=device),
-            ignores_sizes=a == 1,
+            efficient=a == 1,
         )
+
+    def by_size(self, n_players: int) -> Tensor:
+        r"""Law of the size of the coalition that a player joins, ``(n,)``.
+
+        Args:
+            n_players: Number of players.
+
+        Returns:
+            :math:`\binom{n-1}{s} p_s` for s = 0 to n - 1, a mixture of binomial laws.
+        """
+        others = n_players - 1
+        size = torch.arange(n_players, device=self.nodes.device)
+        in_, out = (1 + self.nodes[:, None]) / 2, (1 - self.nodes[:, None]) / 2
+        log_law = size * in_.log() + (others - size) * out.log()
+        log_law += log_binomial(others, size).to(size.device)
+        return self.weights @ log_law.exp()
 
     @classmethod
     def banzhaf(cls, device: torch.device) -> Quadrature:
@@ -78,7 +97,7 @@ class Quadrature:
             One node.
         """
         node = torch.zeros(1, dtype=torch.float64, device=device)
-        return cls(node, node + 1, ignores_sizes=False)
+        return cls(node, node + 1, efficient=False)
 
 
 @dataclass(frozen=True)
@@ -101,32 +120,43 @@ class OddKernel:
         c = odd - self.couplings.sum(-1)
         return c.where(c > 1e-14, torch.inf)
 
-    def linear(self, x: Tensor, y: Tensor) -> Tensor:
-        """Covariance of main effects.
+    def products(self, signs: Tensor) -> Tensor:
+        r"""The part of the covariance that is a product over players, up to a factor.
+
+        It is the costly one, and does not depend on variances.
 
         Args:
-            x: ``(p, n)`` signs.
-            y: ``(q, n)`` signs.
+            signs: ``(p, n)``.
 
         Returns:
-            ``(B, p, q)``.
+            :math:`\sinh \sum_i \mathrm{artanh}(\rho_i) x_i y_i`, ``(B, p, p)``.
         """
-        return (x * self.effects[:, None] ** 2) @ y.T / x.shape[1]
+        return ((signs * torch.atanh(self.couplings[:, None])) @ signs.T).sinh_()
 
-    def interactions(self, x: Tensor, y: Tensor) -> Tensor:
-        """Covariance of interactions, of unit variance.
+    def covariance(
+        self, signs: Tensor, products: Tensor, *, interaction: Tensor, size: Tensor
+    ) -> Tensor:
+        """Covariance of the odd part, without noise.
 
         Args:
-            x: ``(p, n)`` signs.
-            y: ``(q, n)`` signs.
+            signs: ``(p, n)``.
+            products: ``(B, p, p)``, those of :meth:`products`; overwritten.
+            interaction: ``(B,)`` variances of interactions.
+            size: ``(B,)`` variances of size effects.
 
         Returns:
-            ``(B, p, q)``.
+            ``(B, p, p)``.
         """
-        rho = self.couplings[:, None]
-        amplitude = (0.5 * torch.log1p(-(rho**2)).sum(-1, keepdim=True)).exp()
-        product = ((x * torch.atanh(rho)) @ y.T).sinh_().mul_(amplitude)
-        return product.sub_((x * rho) @ y.T).div_(self.normaliser[:, None, None])
+        n = signs.shape[1]
+        gain = interaction / self.normaliser
+        # exp(sum log sqrt(1 - rho^2)) turns products of cosh and sinh into those of
+        # 1 + rho x y. Its linear part goes into the main effects, in one product.
+        share = (0.5 * torch.log1p(-(self.couplings**2)).sum(-1)).exp()
+        linear = self.effects**2 / n - gain[:, None] * self.couplings
+        sizes = size_features(n).to(signs.device)[(signs > 0).sum(1)]
+        left = torch.cat([signs * linear[:, None], sizes * size[:, None, None]], dim=-1)
+        right = torch.cat([signs, sizes], dim=-1).T.expand(len(left), -1, -1)
+        return products.mul_((gain * share)[:, None, None]).baddbmm_(left, right)
 
     def readout(self, x: Tensor, quadrature: Quadrature) -> tuple[Tensor, Tensor]:
         """Covariance of the values of players with the odd part.
@@ -170,21 +200,22 @@ class OddKernel:
         return linear, scale * (joint - 1)
 
 
-def size_covariance(sizes: Tensor, others: Tensor, n_players: int) -> Tensor:
-    """Covariance of the odd, smooth function of the size; none at sizes 0 and n.
+@lru_cache(maxsize=32)
+def size_features(n_players: int) -> Tensor:
+    r"""Odd, smooth functions of the size of a coalition, zero at 0 and n.
+
+    Their inner products are a Gaussian kernel of the difference of sizes, minus that of
+    one size and the complement's: :math:`z(s, t) = \frac12 [k(s - t) - k(s + t - n)]`.
 
     Args:
-        sizes: ``(p,)``.
-        others: ``(q,)``.
         n_players: Number of players.
 
     Returns:
-        ``(p, q)``.
+        ``(n + 1, r)``, for sizes 0 to n; few functions matter.
     """
-    s, t = sizes[:, None] / n_players, others / n_players
-
-    def bell(distance: Tensor) -> Tensor:
-        return (-0.5 * (distance / _SIZE_LENGTH) ** 2).exp()
-
-    inner = (s > 0) & (s < 1) & (t > 0) & (t < 1)
-    return 0.5 * (bell(s - t) - bell(s + t - 1)) * inner
+    share = torch.arange(1, n_players, dtype=torch.float64) / n_players
+    bell = (-0.5 * ((share[:, None] - share) / _SIZE_LENGTH) ** 2).exp()
+    values, vectors = torch.linalg.eigh((bell - bell.flip(1)) / 2)
+    kept = values > 1e-12
+    features = vectors[:, kept] * values[kept].sqrt()
+    return torch.nn.functional.pad(features, (0, 0, 1, 1))
