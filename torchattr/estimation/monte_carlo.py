@@ -60,8 +60,9 @@ def monte_carlo(
         ([1.0, 2.0, 4.0], 6)
     """
     if stopping is not None and stopping.max_evaluations < float("inf"):
-        affordable = int(stopping.max_evaluations - 2) // max(sampler.n_coalitions, 1)
-        n_draws = min(n_draws, affordable)
+        spare = int(stopping.max_evaluations) - 2
+        if sampler.n_coalitions > 0 or spare < 0:  # a single player has none of its own
+            n_draws = min(n_draws, spare // max(sampler.n_coalitions, 1))
     if n_draws < 1:
         raise InputError(
             "n_samples (and MaxEvaluations) must allow at least one draw of "
