@@ -255,6 +255,9 @@ def _moved(
             donors[player, :rows] = _derangement(rows, generator)
     moved = []
     for x, owner in zip(inputs, groups.owners, strict=True):
+        if x.numel() == 0:
+            moved.append(x)
+            continue
         row = torch.arange(len(x), device=x.device)
         row = row.reshape(-1, *(1,) * (x.ndim - 1))
         moved.append(x.gather(0, donors.to(x.device)[owner, row].expand_as(x)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from torchattr.attr.over_baselines import seen_by_caller
 from torchattr.estimation.kernel_shap import kernel_shap
 from torchattr.estimation.stopping import StoppingRule
 from torchattr.games.ablation_game import FeatureMask, Inputs
@@ -84,10 +85,11 @@ class KernelShap(PerturbationAttribution):
             feature_mask,
             perturbations_per_eval,
         )
+        rule = seen_by_caller(stopping, game)
         return self._explained(
             game,
             lambda game: kernel_shap(
-                game, n_samples, generator=generator, stopping=stopping
+                game, n_samples, generator=generator, stopping=rule
             ),
             n_evaluations=min(n_samples - n_samples % 2, 1 << game.n_players),
             show_progress=show_progress,

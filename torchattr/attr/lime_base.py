@@ -132,16 +132,16 @@ class LimeBase(PerturbationAttribution):
         tensors = checked_inputs(inputs)
         samples, perturbed = self._drawn(inputs, n_samples, kwargs)
         weights = similarities(self.similarity_func, inputs, perturbed, samples, kwargs)
-        forward = Forward(self.forward_func, tensors, target, additional_forward_args)
-        most = affordable_variants(tensors, perturbations_per_eval)
+        forward = Forward(
+            self.forward_func,
+            tensors,
+            target,
+            additional_forward_args,
+            most_variants=affordable_variants(tensors, perturbations_per_eval),
+        )
         columns = zip(*map(checked_inputs, perturbed), strict=True)
-        variants = tuple(map(torch.stack, columns))
         with buffers_preserved(self.forward_func):
-            outputs = [
-                forward(tuple(x[start : start + most] for x in variants))
-                for start in range(0, len(samples), most)
-            ]
-        values = torch.cat(outputs)
+            values = forward(tuple(map(torch.stack, columns)))
         if values.numel() != len(samples):
             raise InputError(
                 "Number of outputs is not appropriate, must return one output per "

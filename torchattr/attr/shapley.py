@@ -46,8 +46,9 @@ class Shapley(PerturbationAttribution):
 
         Args:
             budget: The most evaluations of each example, at least 2, counting the empty
-                and the full coalition and what it takes to find out about additional
-                tensors (see :class:`~torchattr.games.Forward`).
+                and the full coalition and what it takes to find out about
+                ``forward_func`` (see :class:`~torchattr.games.Forward`). With a
+                distribution of ``D`` baselines an evaluation takes ``D`` rows.
 
         Returns:
             The attributions, or a pair of them and their standard errors, which are 0

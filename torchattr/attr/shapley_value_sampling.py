@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch.futures import Future
 
+from torchattr.attr.over_baselines import seen_by_caller
 from torchattr.errors import InputError
 from torchattr.estimation.monte_carlo import monte_carlo
 from torchattr.estimation.stopping import StoppingRule
@@ -121,10 +122,11 @@ class ShapleyValueSampling(PerturbationAttribution):
             perturbations_per_eval,
         )
         sampler, n_draws = self._sampler(game, n_samples, sampling)
+        rule = seen_by_caller(stopping, game)
         return self._explained(
             game,
             lambda game: monte_carlo(
-                game, sampler, n_draws, generator=generator, stopping=stopping
+                game, sampler, n_draws, generator=generator, stopping=rule
             ),
             n_evaluations=2 + n_draws * sampler.n_coalitions,
             show_progress=show_progress,

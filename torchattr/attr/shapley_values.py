@@ -8,7 +8,7 @@ import torch
 from torch.futures import Future
 
 from torchattr.errors import InputError
-from torchattr.estimation.exact import exact
+from torchattr.estimation.exact import count_of_coalitions, exact
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
@@ -90,6 +90,7 @@ class ShapleyValues(PerturbationAttribution):
         target: TargetLike = None,
         additional_forward_args: object = None,
         feature_mask: FeatureMask = None,
+        n_samples: int = 25,
         perturbations_per_eval: int | None = None,
         show_progress: bool = False,
         *,
@@ -100,6 +101,7 @@ class ShapleyValues(PerturbationAttribution):
         All calls are issued at once; see :meth:`ShapleyValueSampling.attribute_future`.
 
         Args:
+            n_samples: Ignored, as in captum, which has it in this place.
             show_progress: Accepted; nothing is shown, since the calls do not wait.
             max_evaluations: The most evaluations of each example that are allowed.
 
@@ -125,7 +127,7 @@ def _affordable(game: AblationGame, max_evaluations: int) -> int:
     needed = 1 << game.n_players
     if needed > max_evaluations:
         raise InputError(
-            f"{game.n_players} features need 2**{game.n_players} = {needed} "
+            f"{game.n_players} features need {count_of_coalitions(game.n_players)} "
             "evaluations of each example, more than max_evaluations="
             f"{max_evaluations}; group them with feature_mask, or use Shapley"
         )

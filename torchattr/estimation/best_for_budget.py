@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import torch
@@ -78,8 +79,10 @@ def best_for_budget(
         else:
             pairs = leverage_pairs(n, n_pairs, generator=generator)
         pairs = pairs.to(game.device)
+        pairs, odd = _evaluated(game, pairs)
+        n_pairs = len(pairs)
         fit = (odd_gaussian_process if correlated else paired_regression)(
-            pairs, odd_values(game, pairs), total
+            pairs, odd, total
         )
         values, errors = fit.values, fit.standard_errors
     return Estimate(
@@ -89,6 +92,18 @@ def best_for_budget(
         n_evaluations=2 + 2 * n_pairs,
         seconds=time.perf_counter() - began,
     )
+
+
+def _evaluated(game: Game, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs and their odd values, without those whose evaluations a trial has cost."""
+    if len(pairs) == 1:  # each side on its own, so that there is nothing to try
+        sides = torch.cat([game(pairs), game(~pairs)]).reshape(2, 1, -1).double()
+        return pairs, (sides[0] - sides[1]) / 2
+    first = odd_values(game, pairs[:1])
+    rest = pairs[1 : len(pairs) - math.ceil(game.n_wasted / 2)]
+    if len(rest) == 0:
+        return pairs[:1], first
+    return pairs[: 1 + len(rest)], torch.cat([first, odd_values(game, rest)])
 
 
 def _relabelled(pairs: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -14,10 +14,27 @@ from torchattr.games.game import Game
 from torchattr.games.semivalues import Semivalue, shapley
 from torchattr.sampling.enumeration import coalition_block
 
-__all__ = ["evaluate_all", "exact"]
+__all__ = ["count_of_coalitions", "evaluate_all", "exact"]
 
 _BLOCK_BYTES = 2**26  # coalitions of a block, and their values with temporaries
 _MOST_LOW_PLAYERS = 16  # larger blocks leave the cache and gain nothing
+
+
+def count_of_coalitions(n_players: int) -> str:
+    """How many coalitions there are, for a message.
+
+    Args:
+        n_players: Number of players.
+
+    Returns:
+        The power, and its digits unless they would fill lines.
+
+    Example:
+        >>> count_of_coalitions(20), count_of_coalitions(1000)
+        ('2**20 = 1048576', '2**1000')
+    """
+    power = f"2**{n_players}"
+    return f"{power} = {2**n_players}" if n_players <= 64 else power
 
 
 def exact(
@@ -59,8 +76,9 @@ def exact(
     n = game.n_players
     if 2**n > max_evaluations:
         raise InputError(
-            f"exact values of {n} players need 2**{n} = {2**n} evaluations, more than "
-            f"max_evaluations={max_evaluations}. Group players, or sample coalitions."
+            f"exact values of {n} players need {count_of_coalitions(n)} evaluations, "
+            f"more than max_evaluations={max_evaluations}. Group players, or sample "
+            "coalitions."
         )
     began = time.perf_counter()
     weights = semivalue(n).to(game.device)

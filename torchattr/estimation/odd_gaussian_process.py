@@ -11,7 +11,7 @@ from torchattr.sampling.odd_kernel import Quadrature
 
 __all__ = ["odd_gaussian_process"]
 
-_AVERAGED = 4  # settings whose answers are averaged, by their evidence
+_AVERAGED = 12  # settings whose answers are averaged, by their evidence
 _AVERAGED_UP_TO = 150  # pairs; beyond, one setting has nearly all of the evidence
 _ADDITIVE = 1e-10  # relative residual of a game without interactions
 _FEWEST = 3  # pairs that say something about the error

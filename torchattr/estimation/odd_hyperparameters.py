@@ -19,14 +19,14 @@ __all__ = ["OddObservations", "Search", "search"]
 
 # Values tried, in the order in which the coordinates are searched.
 _GRIDS: tuple[tuple[float, ...], ...] = (
+    (0.0, 0.1, 1.0),  # variance of size effects
     (1e-6, 1e-4, 3e-3, 0.03, 0.3, 2.0),  # variance of interactions
     (0.1, 1.0, 2.0, 4.0, 8.0),  # coupling: small ones leave interactions of three only
-    (0.0, 0.5, 1.0, 2.0),  # heredity: how far strong players also interact more
-    (0.0, 0.1, 1.0),  # variance of size effects
+    (0.0, 0.5, 1.0, 2.0, 4.0),  # heredity: how far strong players also interact more
     (1e-6, 1e-2, 0.2),  # noise, as a share of the variance of interactions
 )
-_INTERACTION, _COUPLING, _HEREDITY, _SIZE, _NOISE = range(len(_GRIDS))
-_START = (2, 2, 1, 1, 0)
+_SIZE, _INTERACTION, _COUPLING, _HEREDITY, _NOISE = range(len(_GRIDS))
+_START = (1, 2, 2, 1, 0)
 _DIMENSIONS = tuple(map(len, _GRIDS))
 _STRIDES = [prod(_DIMENSIONS[i + 1 :]) for i in range(len(_GRIDS))]
 _SETTINGS = torch.cartesian_prod(*[

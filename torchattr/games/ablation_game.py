@@ -13,6 +13,7 @@ from torchattr.errors import InputError
 from torchattr.games.baselines import Baseline, Baselines
 from torchattr.games.counts import as_count
 from torchattr.games.forward import Forward
+from torchattr.games.futures import chained
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups, Players
 from torchattr.games.target import TargetLike
@@ -94,10 +95,14 @@ class AblationGame(Game):
         self._replacements = tuple(b[None] for b in baseline.replacements)
         self._n_samples = baseline.n_samples
         self.is_distribution = baseline.is_distribution
-        self._forward = Forward(
-            forward_func, baseline.inputs, target, additional_forward_args
-        )
         self._most_variants = affordable_variants(tensors, perturbations_per_eval)
+        self._forward = Forward(
+            forward_func,
+            baseline.inputs,
+            target,
+            additional_forward_args,
+            most_variants=self._most_variants,
+        )
         self._chooses = perturbations_per_eval is None
         self.chunk_size = max(1, self._most_variants // self._n_samples)
 
@@ -111,12 +116,8 @@ class AblationGame(Game):
             ``(C, *output_shape)``; ``(C, 1 + D, *output_shape)`` for a distribution of
             ``D`` baselines, the mean over the samples first.
         """
-        variants = self._variants(coalitions)
-        most = self._most_variants
-        outputs = [
-            self._forward(tuple(x[start : start + most] for x in variants))
-            for start in range(0, len(variants[0]), most)
-        ]
+        outputs = self._forward(self._variants(coalitions))
+        self.n_wasted = self._forward.n_wasted
         return self._values(outputs, len(coalitions))
 
     def submit(self, coalitions: Tensor) -> Future[Tensor]:
@@ -131,7 +132,9 @@ class AblationGame(Game):
         Returns:
             A future of what calling the game returns.
         """
-        most = 1 if self._chooses else self._most_variants
+        # Nothing can be tried before it is sent, so only what was asked for is joined.
+        alone = self._chooses or self._forward.n_probes > 0
+        most = 1 if alone else self._most_variants
         with torch.no_grad():
             # The first answer alone tells the shape, as in the synchronous path.
             pending: list[Future[Tensor]] = []
@@ -142,11 +145,11 @@ class AblationGame(Game):
                     for k in range(0, len(variants[0]), most)
                 ]
 
-        def values(done: Future[list[Future[Tensor]]]) -> Tensor:
-            outputs = [future.value() for future in done.value()]
+        def values(done: list[Future[Tensor]]) -> Tensor:
+            outputs = torch.cat([future.value() for future in done])
             return self._values(outputs, len(coalitions))
 
-        return collect_all(pending).then(values)
+        return chained(collect_all(pending), values)
 
     def answer(
         self, values: Tensor, standard_errors: Tensor, *, as_inputs: bool = True
@@ -173,7 +176,7 @@ class AblationGame(Game):
                 "explain the absolute value, or torch.view_as_real of the output"
             )
         if self.is_distribution:
-            values, standard_errors = _over_samples(values, standard_errors)
+            values, standard_errors = over_samples(values, standard_errors)
         floating = self.dtype if self.dtype.is_floating_point else None
         floating = floating or torch.get_default_dtype()
         if values.is_floating_point():
@@ -265,15 +268,14 @@ class AblationGame(Game):
             variants.append(mixed.reshape(count, *x.shape[2:]))
         return tuple(variants)
 
-    def _values(self, outputs: list[Tensor], n_coalitions: int) -> Tensor:
+    def _values(self, outputs: Tensor, n_coalitions: int) -> Tensor:
         if self._forward.aggregates and self.players.differ_by_example:
             raise InputError(
                 "Cannot provide different masks for each example when forward_func "
                 "returns one answer for the batch: feature_mask must have 1 as its "
                 "first dimension"
             )
-        values = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-        values = values.to(self.device)
+        values = outputs.to(self.device)
         if not self.is_distribution:
             return values
         values = values.reshape(n_coalitions, self._n_samples, *values.shape[1:])
@@ -282,8 +284,17 @@ class AblationGame(Game):
         return torch.cat([values.mean(1, keepdim=True), values], dim=1)
 
 
-def _over_samples(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean over baseline samples, with their spread in its standard error."""
+def over_samples(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean over samples of baselines, with their spread in its standard error.
+
+    Args:
+        values: ``(n, 1 + D, *out)``, the value of the mean, then of each sample.
+        errors: Standard errors of the same shape, from sampling coalitions.
+
+    Returns:
+        The values of the mean and their standard errors, ``(n, *out)``; NaN for one
+        sample, which says nothing about the spread.
+    """
     samples = values[:, 1:]
     count = samples.shape[1]
     if count == 1:  # one sample says nothing about the spread

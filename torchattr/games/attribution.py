@@ -11,6 +11,7 @@ from torch.futures import Future
 
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
 from torchattr.games.baselines import Baseline, Baselines
+from torchattr.games.futures import chained
 from torchattr.games.game import Game
 from torchattr.games.module_state import buffers_preserved
 from torchattr.games.players import Players
@@ -198,11 +199,11 @@ class PerturbationAttribution(Attribution):
     ) -> Future[Any]:
         """The future of an answer; ``solve`` asks for ``coalitions`` in their order."""
 
-        def answer(done: Future[Tensor]) -> Any:
-            solution = solve(_Recorded(done.value(), game))
+        def answer(values: Tensor) -> Any:
+            solution = solve(_Recorded(values, game))
             return game.answer(solution.values, solution.standard_errors)[0]
 
-        return game.submit(coalitions).then(answer)
+        return chained(game.submit(coalitions), answer)
 
 
 class _Recorded(Game):

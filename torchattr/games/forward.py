@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.futures import Future
 
 from torchattr.errors import InputError
-from torchattr.games.memory import is_out_of_memory
+from torchattr.games.futures import chained
+from torchattr.games.memory import in_parts, is_out_of_memory
 from torchattr.games.module_state import module_of
 from torchattr.games.target import Target, TargetLike
 
@@ -35,8 +36,8 @@ class Forward:
        not ``2 B`` rows, the model does not take several variants at once.
     3. Additional tensors whose first dimension is ``B`` are repeated with the examples,
        others are shared. Whether the ``B`` is a batch dimension cannot be seen, so
-       that with such a tensor two variants, one of them the examples as they are, are
-       evaluated both ways and compared: three evaluations more.
+       that with such a tensor the examples as they are are evaluated both alone and
+       together with a variant, and compared: at most two evaluations more.
 
     A model that couples rows is called with one variant at a time, which is right and
     slow. Modules with batch normalisation in training mode are recognised, too; rows
@@ -49,8 +50,11 @@ class Forward:
         examples: For each input, ``(B, *feat)``.
         target: Which output is explained.
         additional_forward_args: One argument, or a tuple of arguments.
+        most_variants: The most variants in one call; halved when they do not fit in
+            memory.
 
     Attributes:
+        n_wasted: Evaluations spent beyond those asked for and :attr:`n_probes`.
         dtype: Type of the output, known after the first call (PyTorch's default for a
             Python float).
         aggregates: Whether one call has one answer for the batch as a whole: an output
@@ -70,6 +74,8 @@ class Forward:
         examples: tuple[Tensor, ...],
         target: TargetLike = None,
         additional_forward_args: object = None,
+        *,
+        most_variants: int = 2**30,
     ) -> None:
         self._function = function
         self._examples = examples
@@ -84,6 +90,9 @@ class Forward:
         self._takes_nothing = _takes_nothing(function)
         self._batches = False if _couples_rows(function) else None
         self._output_shape: torch.Size | None = None
+        self._known: Tensor | None = None  # the output of the examples as they are
+        self._most_variants = most_variants
+        self.n_wasted = 0
         self.dtype: torch.dtype | None = None
         self.aggregates = False
 
@@ -100,24 +109,32 @@ class Forward:
         Raises:
             InputError: If the output is not a tensor or a number, or changes its shape.
         """
-        count = variants[0].shape[0]
-        if self._output_shape is None:
-            first = self._alone(variants, slice(0, 1))
-            return torch.cat([first, self(_some(variants, 1))]) if count > 1 else first
-        if count == 1:
-            return self._alone(variants, slice(0, 1))
-        if self._batches is None:
-            start = self._settle(_some(variants, 0, 2))
-            return torch.cat([start, self(_some(variants, 2))]) if count > 2 else start
-        if self._batches:
-            return self._together(variants)
-        return torch.cat([self._alone(variants, slice(k, k + 1)) for k in range(count)])
+        outputs, self._most_variants = in_parts(
+            lambda start, stop: self._outputs(_some(variants, start, stop)),
+            count=variants[0].shape[0],
+            size=self._most_variants,
+        )
+        return outputs
 
     @property
     def n_probes(self) -> int:
-        """Evaluations that finding out about additional tensors will cost."""
-        unknown = self._batches is None and self._repeats_arguments()
-        return 3 if unknown else 0
+        """The most evaluations that finding out about additional tensors takes."""
+        return 2 if self._repeats_arguments() else 0
+
+    def _outputs(self, variants: tuple[Tensor, ...]) -> Tensor:
+        count = variants[0].shape[0]
+        if self._output_shape is None:
+            first = self._alone(variants, slice(0, 1))
+            rest = _some(variants, 1)
+            return torch.cat([first, self._outputs(rest)]) if count > 1 else first
+        if count == 1:
+            return self._alone(variants, slice(0, 1))
+        if self._batches is None:
+            start, rest = self._settle(_some(variants, 0, 2)), _some(variants, 2)
+            return torch.cat([start, self._outputs(rest)]) if count > 2 else start
+        if self._batches:
+            return self._together(variants)
+        return torch.cat([self._alone(variants, slice(k, k + 1)) for k in range(count)])
 
     def submit(self, variants: tuple[Tensor, ...]) -> Future[Tensor]:
         """Outputs of all variants from a function that returns a future.
@@ -139,20 +156,24 @@ class Forward:
                 f"torch.futures.Future, got {type(answer).__name__}; use attribute"
             )
 
-        def outputs(done: Future[Any]) -> Tensor:
-            output = self._parsed(done.value(), count)
+        def outputs(value: object) -> Tensor:
+            output = self._parsed(value, count)
             if count == 1:
                 return self._remembered(output)[None]
             return self._split(output, count)
 
-        return answer.then(outputs)
+        return chained(answer, outputs)
 
     def _alone(self, variants: tuple[Tensor, ...], chosen: slice) -> Tensor:
-        variant = tuple(x[chosen] for x in variants)
-        output = self._remembered(self._parsed(self._call(variant), 1))
+        variant = tuple(x[chosen].clone() for x in variants)  # it may be changed
+        output = self._remembered(self._parsed(self._call(variant), 1))[None]
         if len({x.shape[1] for x in variants}) > 1:
             self._batches = False  # inputs that do not share a batch dimension
-        return output[None]
+        if self._batches is None and self._repeats_arguments():
+            pairs = zip(self._examples, variants, strict=True)
+            if all(torch.equal(x, changed[chosen][0]) for x, changed in pairs):
+                self._known = output
+        return output
 
     def _remembered(self, output: Tensor) -> Tensor:
         """The output of one variant, whose shape must never change."""
@@ -186,16 +207,17 @@ class Forward:
             if not ambiguous:
                 self._batches = True
                 return outputs
-            if all(
-                _close(self._alone(tried, slice(k, k + 1)), outputs[k : k + 1])
-                for k in (0, 1)
-            ):
+            if self._known is None:
+                self._known = self._alone(tried, slice(0, 1))
+                self.n_wasted += 1
+            if _close(self._known, outputs[:1]):
                 self._batches = True
-                return torch.cat([outputs[1:], self(_some(two, 1))])
+                return torch.cat([outputs[1:], self._outputs(_some(two, 1))])
             reason = "additional_forward_args hold a tensor that is not per example"
         logger.info("forward_func is called with one variant at a time: %s", reason)
         self._batches = False
-        return self(two)
+        self.n_wasted = max(0, self.n_wasted + 2 - self.n_probes)
+        return self._outputs(two)
 
     def _together(self, variants: tuple[Tensor, ...]) -> Tensor:
         count = variants[0].shape[0]

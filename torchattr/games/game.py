@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from torchattr.errors import InputError
-from torchattr.games.memory import is_out_of_memory
+from torchattr.games.memory import in_parts
 
 __all__ = ["Game"]
 
@@ -27,6 +27,7 @@ class Game(ABC):
         device: Where coalitions are expected and values live.
         chunk_size: The most coalitions handed to one call of :meth:`evaluate`. Halved,
             for the rest of the game's life, when a chunk does not fit in memory.
+        n_wasted: Evaluations that were spent beyond those asked for.
         progress: A progress bar (anything with ``update(n)``) that is advanced by one
             for each coalition, or ``None``.
 
@@ -43,6 +44,7 @@ class Game(ABC):
     n_players: int
     device: torch.device = torch.device("cpu")
     chunk_size: int = 1024
+    n_wasted: int = 0
     progress: Any = None
 
     _SHOWN_PLAYERS: ClassVar[int] = 12  # enough to find the coalition, short to read
@@ -74,25 +76,11 @@ class Game(ABC):
                 NaN or infinite (the message names the coalition).
         """
         coalitions = self._checked(coalitions)
-        chunks: list[Tensor] = []
-        start, count = 0, coalitions.shape[0]
-        while start < count:
-            chunk = coalitions[start : start + self.chunk_size]
-            size = chunk.shape[0]
-            values = self._evaluate_or_halve(chunk)
-            if values is None:
-                continue
-            if values.ndim == 0 or values.shape[0] != size:
-                raise InputError(
-                    f"{type(self).__name__}.evaluate must return one value for each of "
-                    f"the {size} coalitions along its first dimension; "
-                    f"got shape {tuple(values.shape)}"
-                )
-            chunks.append(values)
-            start += size
-            if self.progress is not None:
-                self.progress.update(size)
-        values = torch.cat(chunks) if len(chunks) > 1 else chunks[0]
+        values, self.chunk_size = in_parts(
+            lambda start, stop: self._chunk(coalitions[start:stop]),
+            count=coalitions.shape[0],
+            size=self.chunk_size,
+        )
         self._refuse_non_finite(values, coalitions)
         return values
 
@@ -116,22 +104,21 @@ class Game(ABC):
             )
         return coalitions.to(self.device)
 
-    def _evaluate_or_halve(self, chunk: Tensor) -> Tensor | None:
-        """The chunk's values, or None after halving :attr:`chunk_size`."""
-        try:
-            return self.evaluate(chunk)
-        except (RuntimeError, MemoryError) as error:
-            if len(chunk) == 1 or not is_out_of_memory(error):
-                raise
-        # Outside the handler, whose traceback would keep the chunk's tensors alive.
-        self.chunk_size = len(chunk) // 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return None
+    def _chunk(self, chunk: Tensor) -> Tensor:
+        values, size = self.evaluate(chunk), chunk.shape[0]
+        if values.ndim == 0 or values.shape[0] != size:
+            raise InputError(
+                f"{type(self).__name__}.evaluate must return one value for each of "
+                f"the {size} coalitions along its first dimension; "
+                f"got shape {tuple(values.shape)}"
+            )
+        if self.progress is not None:
+            self.progress.update(size)
+        return values
 
     def _refuse_non_finite(self, values: Tensor, coalitions: Tensor) -> None:
-        if not (values.is_floating_point() or values.is_complex()):
-            return
+        if values.is_meta or not (values.is_floating_point() or values.is_complex()):
+            return  # a meta tensor has a shape and no values
         finite = torch.isfinite(values)
         if bool(finite.all()):
             return

@@ -162,7 +162,7 @@ class FeatureGroups(Players):
                 continue
             rows = x.to(totals).expand(batch, *x.shape[1:])
             columns = owner.to(device).expand_as(rows)
-            totals.scatter_add_(1, columns.flatten(1), rows.flatten(1))
+            totals.scatter_add_(1, columns.reshape(batch, -1), rows.reshape(batch, -1))
         return totals
 
     def _number_elements(self, inputs: tuple[Tensor, ...]) -> None:

@@ -30,7 +30,7 @@ from torchattr.games.semivalues import log_binomial
 
 __all__ = ["OddKernel", "Quadrature", "size_features"]
 
-_SIZE_LENGTH = 0.2  # correlation length of the size effect, as a share of the players
+_SIZE_LENGTH = 0.1  # correlation length of the size effect, as a share of the players
 _MAX_NODES = 32  # beyond: below 1e-12, as products of many small factors are smooth
 
 

@@ -120,15 +120,17 @@ class Permutations(Sampler):
         """See :meth:`Sampler.draw`."""
         places = self.n_labels or self.n_players
         device = generator.device if generator is not None else None
-        orders = torch.stack([
+        shuffles = (
             torch.randperm(places, generator=generator, device=device)
             for _ in range(n_draws)
-        ])
+        )
         if self.labels is not None and places > self.n_players:
-            player = torch.full((places,), -1, device=orders.device)
-            player[self.labels] = torch.arange(self.n_players, device=orders.device)
-            orders = player[orders]
-            orders = orders[orders >= 0].reshape(n_draws, self.n_players)
+            player = torch.full((places,), -1, device=device)
+            player[self.labels] = torch.arange(self.n_players, device=device)
+            # One by one, since a mask with wide gaps has many places and few players.
+            named = (player[shuffle] for shuffle in shuffles)
+            shuffles = (players[players >= 0] for players in named)
+        orders = torch.stack(list(shuffles))
         return PermutationDraws.of(orders.to(device=self.device)[:, None])
 
 
