@@ -7,10 +7,12 @@ from typing import Any
 import torch
 
 from torchattr.estimation.best_for_budget import best_for_budget
+from torchattr.estimation.estimate import Estimate
 from torchattr.games.ablation_game import FeatureMask, Inputs
 from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.game import Game
 from torchattr.games.target import TargetLike
 
 __all__ = ["Shapley"]
@@ -71,9 +73,16 @@ class Shapley(PerturbationAttribution):
             # A probe would take what an answer, or an exact one, needs; a single
             # variant at a time needs no probe.
             game, left = self._game(*arguments, 1), budget
+        is_distribution = game.is_distribution  # a mean first, then the samples
+
+        def solve(game: Game) -> Estimate:
+            return best_for_budget(
+                game, left, generator=generator, first_is_main=is_distribution
+            )
+
         return self._explained(
             game,
-            lambda game: best_for_budget(game, left, generator=generator),
+            solve,
             n_evaluations=min(left - left % 2, 1 << game.n_players),
             show_progress=show_progress,
             return_standard_error=return_standard_error,
