@@ -246,6 +246,11 @@ def test_a_variant_changed_in_place_is_sent_again_as_it_was():
     assert torch.equal(EXAMPLES, before[0])
 
 
+def test_nor_do_changes_in_place_reach_the_fall_back():
+    forward = forwarded(lambda x: x.add_(1)[:3].sum(1))
+    assert torch.equal(forward((VARIANTS.clone(),)), (VARIANTS + 1).sum(2))
+
+
 def test_no_gradients():
     weight = torch.ones(2, requires_grad=True)
     assert not forwarded(lambda x: x @ weight)((VARIANTS,)).requires_grad
