@@ -371,7 +371,7 @@ PUBLIC = [
     for source in SOURCES
     if source.path.endswith("__init__.py") or module_name(source) in PATHS
     for name in exported(source)
-    if f"{module_name(source)}.{name}" not in {module_name(s) for s in SOURCES}
+    if not inspect.ismodule(Public(module_name(source), name).object)
 ]
 
 

@@ -192,3 +192,16 @@ def test_lime_base_needs_the_transform_it_uses(interpretable, needed):
         InputError, match=f"{needed}_interp_rep_transform must be given"
     ):
         attr.LimeBase(mlp(), attr.Lasso(), None, None, interpretable, None, None)
+
+
+def test_a_baseline_function_of_the_batch_is_asked_about_the_batch():
+    def mean(x):
+        return x.mean(0, keepdim=True)
+
+    x = torch.tensor([[0.0, 4.0, 1.0], [4.0, 3.0, 5.0]])
+    own = attr.Lime(
+        lambda x: x.sum(1), attr.Lasso(1e-6), similarity_func=lambda *a, **k: 1.0
+    )
+    torch.manual_seed(0)
+    found = own.attribute(x, mean, n_samples=60)
+    torch.testing.assert_close(found, x - mean(x), atol=1e-3, rtol=1e-3)

@@ -133,6 +133,8 @@ class Lime(PerturbationAttribution):
                 return self._for_all(game, n_samples, groups, generator)
 
         else:
+            if callable(baselines):  # a function of the batch, not of one example
+                baselines = baselines(inputs)
             examples = Examples(inputs, baselines, target, additional_forward_args)
             if len(examples) > 1:
                 n_evaluations = 1 + n_samples * len(examples)

@@ -2,6 +2,8 @@
 
 :func:`exact` evaluates all coalitions; :func:`monte_carlo` averages the draws of a
 sampler until a rule of :mod:`torchattr.estimation.stopping` is met;
+:func:`best_for_budget` chooses between them, :func:`paired_regression` (KernelSHAP,
+Leverage SHAP, Kernel Banzhaf) and :func:`odd_gaussian_process`;
 :func:`stratified_sums` gives every semivalue from one pass.
 
 Example:
@@ -18,17 +20,23 @@ from torchattr.estimation.exact import exact
 from torchattr.estimation.kernel_shap import kernel_shap
 from torchattr.estimation.moments import Moments
 from torchattr.estimation.monte_carlo import monte_carlo
+from torchattr.estimation.odd_gaussian_process import odd_gaussian_process
+from torchattr.estimation.pair_fit import PairFit
+from torchattr.estimation.paired_regression import paired_regression
 from torchattr.estimation.removal_effects import removal_effects
 from torchattr.estimation.size_strata import SizeStrata, stratified_sums
 
 __all__ = [
     "Estimate",
     "Moments",
+    "PairFit",
     "SizeStrata",
     "best_for_budget",
     "exact",
     "kernel_shap",
     "monte_carlo",
+    "odd_gaussian_process",
+    "paired_regression",
     "removal_effects",
     "stopping",
     "stratified_sums",

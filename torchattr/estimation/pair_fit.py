@@ -17,6 +17,11 @@ class PairFit:
         values: ``(n, V)`` float64.
         standard_errors: ``(n, V)`` float64; 0 where the values are exact, NaN where the
             pairs are too few to tell.
+
+    Example:
+        >>> import torch
+        >>> PairFit(torch.ones(2, 1), torch.zeros(2, 1)).values.shape
+        torch.Size([2, 1])
     """
 
     values: Tensor

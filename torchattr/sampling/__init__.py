@@ -1,7 +1,9 @@
 """Sampling: which coalitions are evaluated.
 
-A :class:`Sampler` yields :class:`Draws`: coalitions, and the linear map that turns their
-values into one unbiased estimate of all players' values. It never sees the game.
+A :class:`Sampler` yields :class:`Draws`: coalitions, and the linear map that turns
+their values into one unbiased estimate of all players' values. It never sees the game.
+Regressions and processes take a fixed design instead: :func:`leverage_pairs`,
+:func:`uniform_pairs` or :func:`a_optimal_pairs`.
 
 Example:
     >>> from torchattr.sampling import Antithetic, Permutations
@@ -9,8 +11,10 @@ Example:
     torch.Size([2, 6, 4])
 """
 
+from torchattr.sampling.a_optimal import a_optimal_pairs
 from torchattr.sampling.antithetic import Antithetic
 from torchattr.sampling.draws import Draws, Sampler
+from torchattr.sampling.pairs import leverage_pairs, uniform_pairs
 from torchattr.sampling.permutations import (
     GivenPermutations,
     OrthogonalPermutations,
@@ -26,4 +30,7 @@ __all__ = [
     "PermutationDraws",
     "Permutations",
     "Sampler",
+    "a_optimal_pairs",
+    "leverage_pairs",
+    "uniform_pairs",
 ]
