@@ -149,3 +149,13 @@ def test_on_any_device(device):
         )
         assert values.device.type == device.type
         assert float(values.sum(0).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("rows", [(4, 1), (1, 4)])
+def test_a_group_with_a_tensor_of_one_row_is_left_alone(rows):
+    inputs = tuple(normal(count, 2, seed=count) for count in rows)
+    mask = (torch.tensor([[0, 1]]), torch.tensor([[1, 2]]))
+    variants = shuffled_inputs(inputs, mask)
+    assert all(torch.equal(*pair) for pair in zip(variants[1], inputs, strict=True))
+    moved = variants[0 if rows[0] == 4 else 2]
+    assert not all(torch.equal(*pair) for pair in zip(moved, inputs, strict=True))

@@ -23,7 +23,7 @@ class Shapley(PerturbationAttribution):
 
     The values are exact where all coalitions are affordable; otherwise the estimator is
     chosen by the budget, see
-    :func:`~torchattr.estimation.best_for_budget.best_for_budget`.
+    :func:`~torchattr.estimation.best_for_budget`.
     """
 
     @torch.no_grad()

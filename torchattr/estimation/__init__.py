@@ -22,7 +22,7 @@ from torchattr.estimation.moments import Moments
 from torchattr.estimation.monte_carlo import monte_carlo
 from torchattr.estimation.odd_gaussian_process import odd_gaussian_process
 from torchattr.estimation.pair_fit import PairFit
-from torchattr.estimation.paired_regression import paired_regression
+from torchattr.estimation.paired_regression import kernel_weights, paired_regression
 from torchattr.estimation.removal_effects import removal_effects
 from torchattr.estimation.size_strata import SizeStrata, stratified_sums
 
@@ -34,6 +34,7 @@ __all__ = [
     "best_for_budget",
     "exact",
     "kernel_shap",
+    "kernel_weights",
     "monte_carlo",
     "odd_gaussian_process",
     "paired_regression",

@@ -30,7 +30,7 @@ def kernel_shap(
     Distinct pairs :math:`\{S, N \setminus S\}` spread evenly over the sizes are
     evaluated, and :math:`(v(S) - v(N \setminus S)) / 2` is regressed on membership
     under the constraint :math:`\sum_i \phi_i = v(N) - v(\emptyset)`; see
-    :func:`~torchattr.estimation.paired_regression.paired_regression`. Exact when all
+    :func:`~torchattr.estimation.paired_regression`. Exact when all
     coalitions are affordable.
 
     Args:

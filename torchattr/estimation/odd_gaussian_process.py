@@ -24,7 +24,7 @@ def odd_gaussian_process(
     r"""Posterior mean and error of symmetric semivalues, given values of pairs.
 
     The odd part g of a game is a Gaussian process with main effects, interactions and
-    size effects (see :mod:`torchattr.sampling.odd_kernel`), whose variances are found
+    size effects (see ``torchattr/sampling/odd_kernel.py``), whose variances are found
     by evidence for each column. With K the covariance of the observations and A that of
     the values of players with them, :math:`\phi = A K^{-1} g`. The full coalition is
     observed without noise, so values sum to the total. Of all estimators measured on
@@ -39,7 +39,7 @@ def odd_gaussian_process(
 
     Args:
         pairs: ``(P, n)`` booleans, one side of each of ``P`` distinct pairs; best
-            :func:`~torchattr.sampling.a_optimal.a_optimal_pairs`.
+            :func:`~torchattr.sampling.a_optimal_pairs`.
         odd: ``(P, G)``, values :math:`(v(S) - v(N \setminus S)) / 2` of ``G`` games.
         total: ``(G,)``, values :math:`v(N) - v(\emptyset)`.
         quadrature: The semivalue; ``None`` is Shapley.

@@ -80,8 +80,8 @@ def paired_regression(
         odd: ``(P, V)``, values :math:`(v(S) - v(N \setminus S)) / 2`.
         total: ``(V,)``, values :math:`\Delta = v(N) - v(\emptyset)`; ``None`` fits
             without the constraint, towards 0 (Banzhaf, on uniform pairs).
-        weights: ``(P,)``; ``None`` is :func:`kernel_weights` with a total, and equal
-            weights without.
+        weights: ``(P,)``; ``None`` is :func:`~torchattr.estimation.kernel_weights` with
+            a total, and equal weights without.
         size_intercepts: Whether to fit them; ``None`` is from two pairs per player on,
             and never without a total.
 

@@ -242,7 +242,7 @@ def stratified_sums(
     """Evaluate coalitions stratified by size.
 
     The smallest and the largest coalitions are enumerated, the others sampled; see
-    :func:`~torchattr.sampling.coalitions_by_size.allocate_to_sizes`.
+    :func:`~torchattr.sampling.allocate_to_sizes`.
 
     Args:
         game: The game.

@@ -13,7 +13,12 @@ Example:
 
 from torchattr.sampling.a_optimal import a_optimal_pairs
 from torchattr.sampling.antithetic import Antithetic
+from torchattr.sampling.coalitions_by_size import (
+    allocate_to_sizes,
+    random_coalitions_of_sizes,
+)
 from torchattr.sampling.draws import Draws, Sampler
+from torchattr.sampling.odd_kernel import Quadrature
 from torchattr.sampling.pairs import leverage_pairs, uniform_pairs
 from torchattr.sampling.permutations import (
     GivenPermutations,
@@ -29,8 +34,11 @@ __all__ = [
     "OrthogonalPermutations",
     "PermutationDraws",
     "Permutations",
+    "Quadrature",
     "Sampler",
     "a_optimal_pairs",
+    "allocate_to_sizes",
     "leverage_pairs",
+    "random_coalitions_of_sizes",
     "uniform_pairs",
 ]

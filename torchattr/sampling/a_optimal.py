@@ -30,7 +30,7 @@ def a_optimal_pairs(n_players: int, n_pairs: int, *, seed: int = 0) -> Tensor:
     r"""Distinct pairs that together leave the values of players least uncertain.
 
     Before any evaluation, a Gaussian prior on the odd part of the game (see
-    :mod:`torchattr.sampling.odd_kernel`) says how much a pair would reduce
+    ``torchattr/sampling/odd_kernel.py``) says how much a pair would reduce
     :math:`\mathrm{tr}\,\mathrm{Cov}(\phi)`. From leverage pairs, four for each wanted,
     the one that reduces it most is taken, again and again. Against leverage pairs
     themselves the error of the estimate falls by a quarter. The design depends on the

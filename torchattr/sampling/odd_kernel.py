@@ -43,6 +43,11 @@ class Quadrature:
         weights: ``(Q,)``, summing to one.
         efficient: Whether values sum to the value of the full coalition minus that of
             the empty one (true for Shapley).
+
+    Example:
+        >>> import torch
+        >>> Quadrature.beta(2, 1.0, torch.device("cpu")).weights
+        tensor([0.5000, 0.5000], dtype=torch.float64)
     """
 
     nodes: Tensor
