@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from torchattr.attr.interpretable_models import InterpretableModel
+from torchattr.attr.interpretable_models import InterpretableModel, Lasso
 from torchattr.errors import InputError
 from torchattr.games.ablation_game import Inputs, affordable_variants, checked_inputs
 from torchattr.games.attribution import PerturbationAttribution
@@ -250,7 +250,9 @@ def fitted(
         What ``model.representation()`` gives.
     """
     columns = (samples, outputs, weights)
-    data = TensorDataset(*(column.detach().cpu().float() for column in columns))
+    # A user's surrogate may have float32 parameters, as captum's have; ours is exact.
+    dtype = torch.float64 if isinstance(model, Lasso) else torch.float32
+    data = TensorDataset(*(column.detach().cpu().to(dtype) for column in columns))
     seeds = None if generator is None else torch.Generator()
     model.fit(DataLoader(data, batch_size=len(data), generator=seeds))
     return model.representation()

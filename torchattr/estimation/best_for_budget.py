@@ -97,6 +97,7 @@ def best_for_budget(
         n_draws=n_pairs,
         n_evaluations=2 + 2 * n_pairs,
         seconds=time.perf_counter() - began,
+        degrees_of_freedom=max(n_pairs - n, 1),
     )
 
 

@@ -23,6 +23,8 @@ class Estimate:
         n_draws: Independent replicates behind the estimate (0 for an exact one).
         n_evaluations: Coalitions evaluated, the empty and the full one included.
         seconds: Time since the run began.
+        degrees_of_freedom: Of the intervals: what a fit to pairs leaves over; ``None``
+            is one less than ``n_draws``.
     """
 
     values: Tensor
@@ -30,9 +32,10 @@ class Estimate:
     n_draws: int
     n_evaluations: int
     seconds: float = 0.0
+    degrees_of_freedom: int | None = None
 
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
-        r"""Two-sided confidence intervals, :math:`\phi \pm t_{R-1}\,\mathrm{se}`.
+        r"""Two-sided confidence intervals, :math:`\phi \pm t_f\,\mathrm{se}`.
 
         Args:
             level: Probability that an interval covers the true value.
@@ -52,7 +55,9 @@ class Estimate:
             raise InputError(f"level must lie strictly between 0 and 1, got {level!r}")
         from scipy.special import stdtrit  # scipy takes longer to import than we do
 
-        quantile = stdtrit(max(self.n_draws - 1, 1), (1 + level) / 2)
+        freedom = self.degrees_of_freedom
+        freedom = self.n_draws - 1 if freedom is None else freedom
+        quantile = stdtrit(max(freedom, 1), (1 + level) / 2)
         half_width = float(quantile) * self.standard_errors
         return self.values - half_width, self.values + half_width
 

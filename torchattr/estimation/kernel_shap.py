@@ -83,6 +83,7 @@ def kernel_shap(
                 n_draws=check,
                 n_evaluations=2 + 2 * check,
                 seconds=time.perf_counter() - began,
+                degrees_of_freedom=max(check - n, 1),
             )
         )
         if stopping is not None and stopping.is_met(history):
