@@ -164,6 +164,10 @@ ADDITIONAL = {
         lambda x, w: torch.sigmoid(40 * x.square().prod(1) * w.sum()),
         normal(4).abs(),
     ),
+    "summed inside, confident": (
+        lambda x, w: torch.sigmoid(x.abs().sum(1) * w.sum() - 3),
+        normal(4).abs() + 0.5,
+    ),
     "indexed": (lambda x, w: x.prod(1) * w[2], normal(4)),
     "from the end": (lambda x, w: x.prod(1) * w[-1], normal(4)),
     "a scalar": (lambda x, w: x.prod(1) * w, torch.tensor(2.0)),

@@ -119,10 +119,35 @@ def test_tensors_of_the_examples_are_repeated_with_them():
     calls = Calls(lambda x, w: x.sum(1) * w)
     scale = torch.tensor([1.0, 10.0, 100.0])
     forward = forwarded(calls, additional_forward_args=scale)
-    assert forward.n_probes == 2
+    assert forward.n_probes == 3
     assert torch.equal(forward((VARIANTS,)), VARIANTS.sum(2) * scale)
-    assert sum(calls.sizes) == (5 + 2) * 3
-    assert forward.n_wasted == 1  # beyond what was asked for, within the probes
+    assert sum(calls.sizes) == (5 + 3) * 3
+    assert forward.n_wasted == 0  # beyond what was asked for and the probes
+
+
+def test_examples_that_were_evaluated_before_are_not_again():
+    calls = Calls(lambda x, w: x.sum(1) * w)
+    forward = forwarded(calls, additional_forward_args=torch.ones(3))
+    forward((torch.cat([EXAMPLES[None], VARIANTS]),))
+    assert sum(calls.sizes) == (6 + 2) * 3
+
+
+def test_a_failed_trial_without_such_tensors_is_a_waste():
+    forward = forwarded(lambda x: x[:3].sum(1))
+    forward((VARIANTS,))
+    assert (forward.n_probes, forward.n_wasted) == (0, 2)
+
+
+def test_where_the_examples_saturate_a_variant_tells():
+    shared = torch.ones(3)
+
+    def confident(x, w):
+        return torch.sigmoid(x.sum(1) * w.sum() - 3)
+
+    forward = forwarded(confident, additional_forward_args=shared)
+    variants = torch.stack([10 * EXAMPLES, 0.1 * EXAMPLES, 0.2 * EXAMPLES])
+    expected = torch.stack([confident(x, shared) for x in variants])
+    torch.testing.assert_close(forward((variants,)), expected)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ class Forward:
        not ``2 B`` rows, the model does not take several variants at once.
     3. Additional tensors whose first dimension is ``B`` are repeated with the examples,
        others are shared. Whether the ``B`` is a batch dimension cannot be seen, so
-       that with such a tensor the examples as they are are evaluated both alone and
-       together with a variant, and compared: at most two evaluations more.
+       that with such a tensor the examples and a variant are evaluated both alone and
+       together, and compared: at most three evaluations more.
 
     A model that couples rows is called with one variant at a time, which is right and
     slow. Modules with batch normalisation in training mode are recognised, too; rows
@@ -119,7 +119,7 @@ class Forward:
     @property
     def n_probes(self) -> int:
         """The most evaluations that finding out about additional tensors takes."""
-        return 2 if self._repeats_arguments() else 0
+        return 3 if self._repeats_arguments() else 0
 
     def _outputs(self, variants: tuple[Tensor, ...]) -> Tensor:
         count = variants[0].shape[0]
@@ -202,22 +202,29 @@ class Forward:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            reason = f"{type(error).__name__}: {error}"
-        else:
-            if not ambiguous:
-                self._batches = True
-                return outputs
-            if self._known is None:
-                self._known = self._alone(tried, slice(0, 1))
-                self.n_wasted += 1
-            if _close(self._known, outputs[:1]):
-                self._batches = True
-                return torch.cat([outputs[1:], self._outputs(_some(two, 1))])
-            reason = "additional_forward_args hold a tensor that is not per example"
-        logger.info("forward_func is called with one variant at a time: %s", reason)
-        self._batches = False
-        self.n_wasted = max(0, self.n_wasted + 2 - self.n_probes)
-        return self._outputs(two)
+            logger.info(
+                "forward_func is called with one variant at a time: %s: %s",
+                type(error).__name__,
+                error,
+            )
+            self._batches = False
+            self.n_wasted = max(0, 2 - self.n_probes)
+            return self._outputs(two)
+        if not ambiguous:
+            self._batches = True
+            return outputs
+        if self._known is None:
+            self._known = self._alone(tried, slice(0, 1))
+        # A confident model saturates on the examples, a product is 0 on a variant.
+        variant = self._alone(tried, slice(1, 2))
+        alone = torch.cat([self._known, variant])
+        self._batches = all(_close(*pair) for pair in zip(alone, outputs, strict=True))
+        if not self._batches:
+            logger.info(
+                "forward_func is called with one variant at a time: "
+                "additional_forward_args hold a tensor that is not per example"
+            )
+        return torch.cat([variant, self._outputs(_some(two, 1))])
 
     def _together(self, variants: tuple[Tensor, ...]) -> Tensor:
         count = variants[0].shape[0]
@@ -297,7 +304,7 @@ def _close(one: Tensor, other: Tensor) -> bool:
     """Equal up to what another batch size does to floating point sums."""
     if not one.is_floating_point():
         return bool((one == other).all())
-    slack = torch.finfo(one.dtype).eps ** 0.5
+    slack = torch.finfo(one.dtype).eps ** (2 / 3)
     scale = one.abs().max()
     return bool(((one - other).abs() <= slack * scale).all())
 
