@@ -23,6 +23,9 @@ METHODS = {
     "ShapleyValues": lambda f: attr.ShapleyValues(f).attribute,
 }
 by_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+# All methods hand their baselines to the same game: two try every form.
+FEW = {name: METHODS[name] for name in ("FeatureAblation", "ShapleyValueSampling")}
+by_few = pytest.mark.parametrize("method", FEW.values(), ids=FEW)
 ROW = normal(1, 5, seed=7)
 FORMS = {
     "None": (None, torch.zeros(4, 5)),
@@ -45,7 +48,7 @@ def explained(method, baselines, forward=None, x=TABULAR):
     return method(forward or mlp())(x, baselines)
 
 
-@by_method
+@by_few
 @pytest.mark.parametrize(("baselines", "same"), FORMS.values(), ids=FORMS)
 def test_it_is_as_if_all_had_been_written_out(method, baselines, same):
     torch.testing.assert_close(
@@ -91,6 +94,14 @@ WRONG = {
 
 
 @by_method
+def test_every_method_takes_baselines(method):
+    for form in ("a float", "a row", "a function"):
+        baselines, same = FORMS[form]
+        answers = explained(method, baselines), explained(method, same)
+        torch.testing.assert_close(*answers, atol=1e-6, rtol=1e-4)
+
+
+@by_few
 @pytest.mark.parametrize(("baselines", "message"), WRONG.values(), ids=WRONG)
 def test_what_is_no_baseline(method, baselines, message):
     with pytest.raises(InputError, match=message):

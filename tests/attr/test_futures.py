@@ -146,7 +146,7 @@ def test_a_failure_of_the_forward_reaches_the_one_who_waits(method, options):
             pending.set_exception(KeyError("lost connection"))
         else:
             pending.set_result(value)
-    with pytest.raises(Exception, match="lost connection"):
+    with pytest.raises(KeyError, match="lost connection"):
         future.wait()
 
 
@@ -160,7 +160,7 @@ def test_a_forward_without_futures_is_refused(method, options):
 def test_aggregating_forwards_of_many_variants_are_refused(method, options):
     method = method(at_once(lambda x: x.sum()))
     future = method.attribute_future(TABULAR, perturbations_per_eval=3, **options)
-    with pytest.raises(Exception, match="perturbations_per_eval=1"):
+    with pytest.raises(InputError, match="perturbations_per_eval=1"):
         future.wait()
 
 
@@ -168,7 +168,7 @@ def test_aggregating_forwards_of_many_variants_are_refused(method, options):
 def test_a_value_that_is_not_finite_is_refused(method, options):
     method = method(at_once(lambda x: x.sum(1) / 0))
     future = method.attribute_future(TABULAR, **options)
-    with pytest.raises(Exception, match="finite"):
+    with pytest.raises(InputError, match="finite"):
         future.wait()
 
 
@@ -198,3 +198,12 @@ def test_the_answer_is_on_the_device_of_the_inputs(device):
     for method, options in METHODS.values():
         future = method(at_once(lambda x: x.prod(1))).attribute_future(x, **options)
         assert future.wait().device.type == device.type
+
+
+@by_method
+def test_an_error_is_raised_by_the_one_who_waits_and_no_other(method, options):
+    forward = Later(mlp())
+    future = method(forward).attribute_future(TABULAR, target=9, **options)
+    forward.complete(range(len(forward.pending)))
+    with pytest.raises(InputError, match="target must lie in"):
+        future.wait()

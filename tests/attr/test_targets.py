@@ -23,6 +23,9 @@ METHODS = {
     "ShapleyValues": lambda f: attr.ShapleyValues(f).attribute,
 }
 by_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+# All methods hand their target to the same forward: two try every form.
+FEW = {name: METHODS[name] for name in ("FeatureAblation", "ShapleyValueSampling")}
+by_few = pytest.mark.parametrize("method", FEW.values(), ids=FEW)
 
 
 def table(x):
@@ -58,7 +61,7 @@ CHOICES = {
 }
 
 
-@by_method
+@by_few
 @pytest.mark.parametrize(("forward", "target", "chosen"), CHOICES.values(), ids=CHOICES)
 def test_it_is_as_if_the_model_had_returned_that(method, forward, target, chosen):
     expected = explained(method, lambda x: chosen(forward(x)), perturbations_per_eval=1)
@@ -108,7 +111,7 @@ WRONG = {
 }
 
 
-@by_method
+@by_few
 @pytest.mark.parametrize(("forward", "target", "message"), WRONG.values(), ids=WRONG)
 def test_what_is_no_target(method, forward, target, message):
     with pytest.raises(InputError, match=message):
@@ -121,3 +124,19 @@ def test_a_list_of_one_for_a_batch_of_one(method):
     by_list = method(mlp())(TABULAR[:1], target=[2])
     torch.manual_seed(0)
     assert torch.equal(by_list, method(mlp())(TABULAR[:1], target=2))
+
+
+@by_method
+@pytest.mark.parametrize("target", [(2, 1), [(0, 1), (2, 0), (1, 1), (-1, 0)]])
+def test_every_method_takes_a_target(method, target):
+    by_hand = explained(method, table)
+    rows = [target] * 4 if isinstance(target, tuple) else target
+    expected = torch.stack([by_hand[(k, *row)] for k, row in enumerate(rows)])
+    found = explained(method, table, target=target)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@by_method
+def test_every_method_refuses_what_is_no_target(method):
+    with pytest.raises(InputError, match="Target type <class 'float'> is not valid"):
+        method(mlp())(TABULAR, target=1.0)

@@ -300,7 +300,7 @@ def test_futures_are_split_into_variants(count):
 def test_a_future_of_too_few_rows():
     forward = forwarded(lambda x: later(x.sum()))
     assert forward.submit((VARIANTS[:1],)).wait().shape == (1, 1)
-    with pytest.raises(Exception, match="set perturbations_per_eval=1"):
+    with pytest.raises(InputError, match="set perturbations_per_eval=1"):
         forward.submit((VARIANTS,)).wait()
 
 
