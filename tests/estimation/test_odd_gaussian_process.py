@@ -155,7 +155,7 @@ def test_the_search_improves_on_its_start():
 
 def test_many_pairs_are_searched_on_some_and_fitted_on_all():
     game = random_game(14, n_outputs=1)
-    few, many = fitted(game, 150), fitted(game, 400)
+    few, many = fitted(game, 40), fitted(game, 400)
     truth = game.shapley_values()
     assert (many.values - truth).norm() < (few.values - truth).norm()
 

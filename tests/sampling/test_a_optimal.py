@@ -19,7 +19,7 @@ def test_pairs_are_distinct_and_as_many_as_exist(n, wanted):
 
 def uncertainty_left(pairs):
     """Trace of the covariance of the players' values once the pairs are known."""
-    among, with_players = _prior(pairs)
+    among, with_players = _prior(pairs, 1.0)
     noise = torch.full((len(among),), _NOISE, dtype=torch.float64)
     noise[0] = 1e-9
     explained = torch.linalg.solve(among + noise.diag(), with_players.T)
@@ -38,7 +38,7 @@ def test_they_are_more_telling_than_leverage_pairs():
 
 
 def test_observing_is_conditioning():
-    among, with_players = _prior(leverage_pairs(8, 10))
+    among, with_players = _prior(leverage_pairs(8, 10), 1.0)
     before, before_players = among.clone(), with_players.clone()
     _observe(among, with_players, 3, noise=0.5)
     gain = before[:, 3] / (before[3, 3] + 0.5)

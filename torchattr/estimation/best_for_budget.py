@@ -21,6 +21,7 @@ from torchattr.sampling.pairs import leverage_pairs
 
 __all__ = ["best_for_budget"]
 
+_MOST_DESIGNED_PAIRS = 320  # beyond, rough games gain nothing from the process alone
 _MOST_CORRELATED_PAIRS = 2000  # a covariance takes a second to factorise
 
 
@@ -37,9 +38,9 @@ def best_for_budget(
     budget m             estimator
     ==================== ==========================================================
     m at least 2^n       exact enumeration
-    up to 4,003          odd Gaussian process on A-optimal pairs
-    above                the same on 2,000 pairs, averaged by precision with a
-                         regression on all pairs
+    up to 643            odd Gaussian process on A-optimal pairs
+    above                the same on at most 2,000 leverage pairs, averaged by precision
+                         with a regression on all pairs
     ==================== ==========================================================
 
     From 2n evaluations on the process was measured to be more accurate than antithetic
@@ -83,7 +84,7 @@ def best_for_budget(
         values = (total / n).expand(n, -1)
         fit = PairFit(values, torch.full_like(values, torch.nan))
     else:
-        if n_pairs <= _MOST_CORRELATED_PAIRS:
+        if n_pairs <= _MOST_DESIGNED_PAIRS:
             pairs = _relabelled(a_optimal_pairs(n, n_pairs), generator)
         else:
             pairs = leverage_pairs(n, n_pairs, generator=generator)
@@ -105,10 +106,11 @@ def _fitted(pairs: Tensor, odd: Tensor, total: Tensor, main: int) -> PairFit:
     """The first ``main`` columns as well as can be, the others by regression."""
     most = _MOST_CORRELATED_PAIRS
     process = odd_gaussian_process(pairs[:most], odd[:most, :main], total[:main])
-    if len(pairs) <= most and main == total.numel():
+    alone = len(pairs) <= _MOST_DESIGNED_PAIRS
+    if alone and main == total.numel():
         return process
     regression = paired_regression(pairs, odd, total)
-    if len(pairs) > most:
+    if not alone:
         own = PairFit(regression.values[:, :main], regression.standard_errors[:, :main])
         process = _combined(process, own)
     return PairFit(
