@@ -116,6 +116,11 @@ WINDOWS = {
         IMAGES,
         {"target": 0, "sliding_window_shapes": (3, 4, 4), "strides": 3},
     ),
+    "one stride in a tuple": Case(
+        convolution(),
+        IMAGES,
+        {"target": 0, "sliding_window_shapes": (3, 4, 4), "strides": (3,)},
+    ),
     "images, strides that do not divide": Case(
         convolution(),
         IMAGES,

@@ -73,7 +73,7 @@ def test_several_inputs_have_windows_of_their_own():
 
 
 @pytest.mark.parametrize("shapes", [2, (2, 2), ((2, 2),)])
-@pytest.mark.parametrize("strides", [None, 1, (1, 1), ((1, 1),)])
+@pytest.mark.parametrize("strides", [None, 1, (1,), (1, 1), ((1, 1),)])
 def test_ways_to_say_the_same(shapes, strides):
     players = SlidingWindows((torch.zeros(1, 3, 3),), shapes, strides)
     assert players.n_players == 4

@@ -52,6 +52,8 @@ class SlidingWindows(Players):
         strides: Extents | None = None,
     ) -> None:
         windows = _per_input(shapes, inputs, "sliding_window_shapes")
+        if isinstance(strides, tuple) and len(strides) == len(inputs) == 1:
+            strides = strides[0]  # captum's: an int in a tuple serves all dimensions
         if strides is None:
             steps = [(1,) * (x.ndim - 1) for x in inputs]
         else:
