@@ -37,12 +37,13 @@ MAY_IMPORT = {
     "sampling": {"errors", "games"},
     "estimation": {"errors", "games", "sampling"},
     "attr": CORE,
-    "valuation": CORE,
+    "training": {"errors", "games"},
+    "valuation": CORE | {"training"},
     "influence": {"errors", "games"},
-    "metrics": CORE,
+    "metrics": CORE | {"training"},
     "visualization": {"errors", "estimation"},
 }
-PEERS = {"captum", "shap", "shapiq", "pydvl"}
+PEERS = {"captum", "pydvl", "shap", "shapiq", "skorch"}
 SHAPELESS_NAMES = {"utils", "util", "common", "helpers", "misc", "base", "_core"}
 
 CAPTUM = "captum 0.9's positional arguments, in its order"
