@@ -23,6 +23,9 @@ extras = {
         "pytest>=8.0",
         "pytest-xdist>=3.5",
         "scikit-learn>=1.3",
+        "joblib>=1.3",
+        "pandas>=2.0",
+        "skorch>=1.0",  # data valuation speaks its models' protocol
         "sybil>=8.0",  # runs the examples of README and docs
         "torchvision>=0.19",
     ],
