@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from torchattr.games.game import Game
+from torchattr.errors import InputError
+from torchattr.games.evaluation_log import EvaluationLog
+from torchattr.games.game import WHOLE_CALL, Game
 
 __all__ = ["Cached"]
 
@@ -19,15 +20,22 @@ class Cached(Game):
     """The same game, in which every coalition is evaluated at most once.
 
     Worth it when an evaluation is expensive (a training run) and coalitions repeat
-    (few players, or several methods on one game). A call is handed on whole, without
-    what is known and without repetitions, so the inner game's batches stay full.
-    A game with noise becomes one fixed draw of it.
+    (few players, or several methods on one game). Of each call the inner game gets what
+    is not known, once, from the smallest coalitions to the largest, so that those which
+    it evaluates together are alike. It gets them in chunks of its own size, and what a
+    chunk is worth is kept (and logged) before the next: an interrupted call loses one
+    chunk. A game with noise becomes one fixed draw of it.
 
     Args:
-        game: The game to remember values of.
+        game: The game to remember values of. A progress bar that is set on it counts
+            every answer, one from memory included.
+        log: Where values are read from at the beginning, and written to.
 
     Attributes:
         n_hits: Coalitions answered without an evaluation.
+
+    Raises:
+        InputError: If the log is of a game with another number of players.
 
     Example:
         >>> from torchattr.games.additive_game import AdditiveGame
@@ -37,15 +45,26 @@ class Cached(Game):
         (2, 2)
     """
 
-    chunk_size = sys.maxsize
+    chunk_size = WHOLE_CALL
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: Game, log: EvaluationLog | None = None) -> None:
         self.game = game
         self.n_players = game.n_players
         self.device = game.device
         self.n_hits = 0
+        self._log = log
         self._rows: dict[bytes, int] = {}  # packed coalition -> row of _values
         self._values = torch.empty(0)  # grows by doubling; the tail is free
+        if log is not None:
+            if log.n_players != game.n_players:
+                raise InputError(
+                    f"{log.path} is for {log.n_players} players, the game has "
+                    f"{game.n_players}"
+                )
+            for coalitions, values in log:
+                new = self._unknown(_packed(coalitions))
+                if new:
+                    self._store(list(new), values[list(new.values())].to(self.device))
 
     @property
     def n_stored(self) -> int:
@@ -62,22 +81,48 @@ class Cached(Game):
             ``(C, *value)``.
         """
         keys = _packed(coalitions)
-        new = {
-            key: position for position, key in enumerate(keys) if key not in self._rows
-        }
+        new = self._unknown(keys)
+        n_known = len(keys) - len(new)
+        self.n_hits += n_known
+        if self.game.progress is not None:
+            self.game.progress.update(n_known)
         if new:
-            self._store(list(new), self.game(coalitions[list(new.values())]))
-        self.n_hits += len(keys) - len(new)
+            self._evaluate_new(coalitions[list(new.values())], list(new))
         return self._values[[self._rows[key] for key in keys]]
+
+    def _unknown(self, keys: list[bytes]) -> dict[bytes, int]:
+        """Where each key that is not known comes last."""
+        rows = self._rows
+        return {key: place for place, key in enumerate(keys) if key not in rows}
+
+    def _evaluate_new(self, coalitions: Tensor, keys: list[bytes]) -> None:
+        order = coalitions.sum(1).argsort(stable=True)
+        coalitions, places = coalitions[order], order.tolist()
+        start = 0
+        while start < len(keys):
+            stop = start + self.game.chunk_size  # (it may shrink from chunk to chunk)
+            chunk = coalitions[start:stop]
+            values = self.game(chunk)
+            self._store([keys[place] for place in places[start:stop]], values)
+            if self._log is not None:
+                self._log.append(chunk, values)
+            start = stop
 
     def _store(self, keys: list[bytes], values: Tensor) -> None:
         start, end = self.n_stored, self.n_stored + len(keys)
         if start == 0:
             self._values = values.clone()
-        elif end > len(self._values):
-            grown = values.new_empty(2 * end, *values.shape[1:])
+        elif values.shape[1:] != self._values.shape[1:]:
+            raise InputError(
+                f"a coalition has a value of shape {tuple(values.shape[1:])}, others "
+                f"have {tuple(self._values.shape[1:])}; a game's values have one shape"
+            )
+        dtype = torch.promote_types(values.dtype, self._values.dtype)
+        if end > len(self._values):
+            grown = values.new_empty(2 * end, *values.shape[1:], dtype=dtype)
             grown[:start] = self._values[:start]
             self._values = grown
+        self._values = self._values.to(dtype)
         self._values[start:end] = values
         self._rows.update(zip(keys, range(start, end), strict=True))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import final
 
 from torch import Tensor
 
-from torchattr.games.game import Game
+from torchattr.games.game import WHOLE_CALL, Game
 
 __all__ = ["Counted"]
 
@@ -36,7 +35,7 @@ class Counted(Game):
         (2, 1)
     """
 
-    chunk_size = sys.maxsize
+    chunk_size = WHOLE_CALL
 
     def __init__(self, game: Game) -> None:
         self.game = game

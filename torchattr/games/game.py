@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Final, final
 
 import torch
 from torch import Tensor
@@ -11,7 +12,11 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.memory import in_parts
 
-__all__ = ["Game"]
+__all__ = ["WHOLE_CALL", "Game"]
+
+#: The ``chunk_size`` of a wrapper that hands a call on whole: what it wraps splits it,
+#: and is alone to try again in smaller chunks when the memory does not suffice.
+WHOLE_CALL: Final = sys.maxsize
 
 
 class Game(ABC):
@@ -76,11 +81,14 @@ class Game(ABC):
                 NaN or infinite (the message names the coalition).
         """
         coalitions = self._checked(coalitions)
-        values, self.chunk_size = in_parts(
-            lambda start, stop: self._chunk(coalitions[start:stop]),
-            count=coalitions.shape[0],
-            size=self.chunk_size,
-        )
+        if self.chunk_size == WHOLE_CALL:
+            values = self._chunk(coalitions)
+        else:
+            values, self.chunk_size = in_parts(
+                lambda start, stop: self._chunk(coalitions[start:stop]),
+                count=coalitions.shape[0],
+                size=self.chunk_size,
+            )
         self._refuse_non_finite(values, coalitions)
         return values
 
