@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from torchattr.visualization.feature_bars import feature_bars
 from torchattr.visualization.image_heatmap import image_heatmap
+from torchattr.visualization.rank_plot import rank_plot
+from torchattr.visualization.removal_plot import removal_plot
+from torchattr.visualization.value_histogram import value_histogram
 from torchattr.visualization.visualize_image_attr import (
     visualize_image_attr,
     visualize_image_attr_multiple,
@@ -16,6 +19,9 @@ from torchattr.visualization.visualize_image_attr import (
 __all__ = [
     "feature_bars",
     "image_heatmap",
+    "rank_plot",
+    "removal_plot",
+    "value_histogram",
     "visualize_image_attr",
     "visualize_image_attr_multiple",
 ]

@@ -12,6 +12,7 @@ from torchattr.errors import InputError
 from torchattr.visualization.arrays import Array, Floats, as_floats
 from torchattr.visualization.intervals import half_widths
 from torchattr.visualization.palette import INK, NEGATIVE, POSITIVE
+from torchattr.visualization.rounding import rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,15 +133,13 @@ def _draw_bars(axes: Axes, values: Floats, widths: Floats | None) -> None:
             values, rows, xerr=widths, fmt="none", ecolor=INK, elinewidth=1.3, capsize=3
         )
     for row, value in enumerate(values):
-        _print_value(
-            axes, row, _rounded(value, None if widths is None else widths[row])
-        )
+        _print_value(axes, row, rounded(value, None if widths is None else widths[row]))
 
 
 def _draw_others(axes: Axes, row: int, total: float) -> None:
     # Their joint interval would need covariances, so none is drawn.
     axes.barh(row, total, color="0.88", edgecolor="0.55", height=0.72, linewidth=0.8)
-    _print_value(axes, row, _rounded(total, None))
+    _print_value(axes, row, rounded(total, None))
 
 
 def _print_value(axes: Axes, row: int, text: str) -> None:
@@ -153,17 +152,6 @@ def _print_value(axes: Axes, row: int, text: str) -> None:
         color=INK,
         annotation_clip=False,
     )
-
-
-def _rounded(value: float, width: float | None) -> str:
-    if width is None or not np.isfinite(width):
-        text = f"{value:+.3g}"
-    elif width == 0:
-        text = f"{value:+.3g} exact"
-    else:
-        digits = max(0, 1 - int(np.floor(np.log10(width))))
-        text = f"{value:+.{digits}f} ± {width:.{digits}f}"
-    return text.replace("-", "\N{MINUS SIGN}")  # as wide as the plus
 
 
 def _dress(axes: Axes, names: list[str], title: str | None, label: str) -> None:

@@ -3,6 +3,7 @@
 Both hues and the white between them come from ColorBrewer's RdBu, which readers with
 any of the common colour deficiencies can tell apart. The darkest tenth at either end
 is left out: next to black lines and beneath a shaded image those two look the same.
+What is pointed out is orange, from the same maker's Dark2.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-__all__ = ["INK", "NEGATIVE", "POSITIVE", "diverging"]
+__all__ = ["INK", "MARKED", "NEGATIVE", "POSITIVE", "diverging"]
 
 POSITIVE = "#c43b3c"
 NEGATIVE = "#3a7cb8"
 INK = "#3d3d3d"
+MARKED = "#d95f02"
 
 
 def diverging() -> LinearSegmentedColormap:
