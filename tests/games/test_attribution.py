@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from torchattr.estimation.exact import exact
-from torchattr.games.attribution import Attribution, PerturbationAttribution
+from torchattr.games.attribution import Attribution
+from torchattr.games.feature_attribution import FeatureAttribution
 
 
-class CarefulSum(PerturbationAttribution):
+class CarefulSum(FeatureAttribution):
     """A method in a few lines, as a user would write it."""
 
     def attribute(self, inputs, **options):

@@ -9,14 +9,14 @@ from torch.futures import Future
 
 from torchattr.estimation.removal_effects import removal_coalitions, removal_effects
 from torchattr.games.ablation_game import FeatureMask, Inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.target import TargetLike
 
 __all__ = ["FeatureAblation"]
 
 
-class FeatureAblation(PerturbationAttribution):
+class FeatureAblation(FeatureAttribution):
     r"""Differences made by single features, :math:`\phi_i = v(N) - v(N \setminus i)`.
 
     :math:`v(S)` is the model's output with all features outside :math:`S` replaced by

@@ -19,9 +19,9 @@ from torchattr.games.ablation_game import (
     Inputs,
     checked_inputs,
 )
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baseline
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
@@ -48,7 +48,7 @@ def permute_feature(x: Tensor, feature_mask: Tensor) -> Tensor:
     return torch.where(feature_mask, x[_derangement(len(x), None)], x)
 
 
-class FeaturePermutation(PerturbationAttribution):
+class FeaturePermutation(FeatureAttribution):
     r"""Permutation importance, :math:`\phi_i = f(x) - f(x^{\pi_i})`.
 
     In :math:`x^{\pi_i}` feature :math:`i` is shuffled between the examples.

@@ -10,15 +10,15 @@ from torchattr.attr.over_baselines import seen_by_caller
 from torchattr.estimation.kernel_shap import kernel_shap
 from torchattr.estimation.stopping import StoppingRule
 from torchattr.games.ablation_game import FeatureMask, Inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.target import TargetLike
 
 __all__ = ["KernelShap"]
 
 
-class KernelShap(PerturbationAttribution):
+class KernelShap(FeatureAttribution):
     r"""Shapley values as the fit of an additive model to coalitions of features.
 
     :math:`\min_\phi \sum_S w_{|S|} (v(S) - v(\emptyset) - \sum_{i \in S} \phi_i)^2`

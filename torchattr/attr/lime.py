@@ -19,9 +19,9 @@ from torchattr.games.ablation_game import (
     Inputs,
     checked_inputs,
 )
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.game import Game
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
@@ -31,7 +31,7 @@ __all__ = ["Lime"]
 _JACKKNIFE_GROUPS = 10  # deletions behind a standard error; each costs a fit
 
 
-class Lime(PerturbationAttribution):
+class Lime(FeatureAttribution):
     r"""Coefficients of a simple model of the features that are kept.
 
     Coalitions :math:`z_j \in \{0, 1\}^n` are drawn with each feature kept by a fair

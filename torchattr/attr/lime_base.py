@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchattr.attr.interpretable_models import InterpretableModel, Lasso
 from torchattr.errors import InputError
 from torchattr.games.ablation_game import Inputs, affordable_variants, checked_inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.forward import Forward
 from torchattr.games.module_state import buffers_preserved
 from torchattr.games.target import TargetLike
@@ -24,7 +24,7 @@ from torchattr.games.target import TargetLike
 __all__ = ["LimeBase", "fitted", "perturbations", "similarities"]
 
 
-class LimeBase(PerturbationAttribution):
+class LimeBase(FeatureAttribution):
     r"""A simple model fitted to the model's outputs around one input.
 
     Samples are drawn by ``perturb_func``, either in the input space or in an

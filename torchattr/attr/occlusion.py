@@ -8,15 +8,15 @@ import torch
 
 from torchattr.estimation.removal_effects import removal_effects
 from torchattr.games.ablation_game import Inputs, checked_inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.sliding_windows import Extents, SlidingWindows
 from torchattr.games.target import TargetLike
 
 __all__ = ["Occlusion"]
 
 
-class Occlusion(PerturbationAttribution):
+class Occlusion(FeatureAttribution):
     r"""Differences made by the positions of a sliding window.
 
     The value of an element is the mean of :math:`v(N) - v(N \setminus w)` over the

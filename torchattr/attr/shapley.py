@@ -9,16 +9,16 @@ import torch
 from torchattr.estimation.best_for_budget import best_for_budget
 from torchattr.estimation.estimate import Estimate
 from torchattr.games.ablation_game import FeatureMask, Inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.game import Game
 from torchattr.games.target import TargetLike
 
 __all__ = ["Shapley"]
 
 
-class Shapley(PerturbationAttribution):
+class Shapley(FeatureAttribution):
     r"""Shapley values, as accurate as a number of evaluations can buy.
 
     The values are exact where all coalitions are affordable; otherwise the estimator is

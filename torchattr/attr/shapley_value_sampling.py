@@ -14,9 +14,9 @@ from torchattr.errors import InputError
 from torchattr.estimation.monte_carlo import monte_carlo
 from torchattr.estimation.stopping import StoppingRule
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.players import FeatureGroups
 from torchattr.games.target import TargetLike
 from torchattr.sampling.antithetic import Antithetic
@@ -46,7 +46,7 @@ def random_permutations(num_features: int, num_samples: int) -> Iterable[Sequenc
         yield torch.randperm(num_features).tolist()
 
 
-class ShapleyValueSampling(PerturbationAttribution):
+class ShapleyValueSampling(FeatureAttribution):
     r"""Shapley values as means over random permutations of the features.
 
     :math:`\phi_i = \frac1K \sum_k v(P_i^{\pi_k} \cup i) - v(P_i^{\pi_k})`, where

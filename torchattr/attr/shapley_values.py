@@ -10,16 +10,16 @@ from torch.futures import Future
 from torchattr.errors import InputError
 from torchattr.estimation.exact import count_of_coalitions, exact
 from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
-from torchattr.games.attribution import PerturbationAttribution
 from torchattr.games.baselines import Baselines
 from torchattr.games.counts import as_count
+from torchattr.games.feature_attribution import FeatureAttribution
 from torchattr.games.target import TargetLike
 from torchattr.sampling.enumeration import coalition_block
 
 __all__ = ["ShapleyValues"]
 
 
-class ShapleyValues(PerturbationAttribution):
+class ShapleyValues(FeatureAttribution):
     r"""Exact Shapley values.
 
     :math:`\phi_i = \sum_{S \not\ni i} \frac{1}{n \binom{n-1}{|S|}}

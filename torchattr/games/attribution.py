@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
-from torch.futures import Future
 
-from torchattr.games.ablation_game import AblationGame, FeatureMask, Inputs
-from torchattr.games.baselines import Baseline, Baselines
-from torchattr.games.futures import chained
 from torchattr.games.game import Game
-from torchattr.games.module_state import buffers_preserved
-from torchattr.games.players import Players
 from torchattr.games.progress import reporting
-from torchattr.games.target import TargetLike
 
-__all__ = ["Attribution", "PerturbationAttribution"]
+__all__ = ["Attribution", "PerturbationAttribution", "Solution"]
 
 
-class _Solution(Protocol):
+class Solution(Protocol):
     """What an estimator gives back: values of players and their standard errors."""
 
     @property
-    def values(self) -> Tensor: ...
+    def values(self) -> Tensor:
+        """``(n, *value)``."""
+        ...
 
     @property
-    def standard_errors(self) -> Tensor: ...
+    def standard_errors(self) -> Tensor:
+        """``(n, *value)``."""
+        ...
+
+
+SolutionT = TypeVar("SolutionT", bound=Solution)
 
 
 class Attribution(ABC):
@@ -38,13 +38,14 @@ class Attribution(ABC):
     ablation) work with these classes.
 
     Args:
-        forward_func: What is explained: a model, or any function of the inputs.
+        forward_func: What is explained: a model, or any function of the inputs; for
+            values of training data, the learner that makes the models.
 
     Attributes:
         forward_func: The same; it may be rebound between calls.
     """
 
-    def __init__(self, forward_func: Callable[..., Any]) -> None:
+    def __init__(self, forward_func: Any) -> None:
         self.forward_func = forward_func
 
     @abstractmethod
@@ -99,12 +100,14 @@ class Attribution(ABC):
 
 
 class PerturbationAttribution(Attribution):
-    r"""A method that removes features, and looks at what the rest is worth.
+    r"""A method that removes something, and looks at what the rest is worth.
 
-    A subclass turns its arguments into a game and chooses an estimator; how the game is
-    run, and how its values become an answer in the caller's shapes, is said here, once.
+    A subclass turns its arguments into a game and chooses an estimator. What is removed
+    are features of an input, or examples of the training data
+    (:class:`~torchattr.valuation.DataShapley`).
 
-    **Arguments shared by all methods**, in captum's order and with captum's meaning:
+    **Arguments shared by all methods that remove features**, in captum's order and with
+    captum's meaning:
 
     ``inputs``
         What is explained: a tensor or a tuple of tensors of any type, with the ``B``
@@ -151,71 +154,15 @@ class PerturbationAttribution(Attribution):
         """A removed feature is replaced as a whole, so its size counts."""
         return True
 
-    def _game(
+    def _solved(
         self,
-        inputs: Inputs,
-        baselines: Baselines | Baseline,
-        target: TargetLike,
-        additional_forward_args: object,
-        players: FeatureMask | Players,
-        perturbations_per_eval: int | None,
-    ) -> AblationGame:
-        """The game of what the user passed."""
-        return AblationGame(
-            self.forward_func,
-            inputs,
-            baselines,
-            target=target,
-            additional_forward_args=additional_forward_args,
-            players=players,
-            perturbations_per_eval=perturbations_per_eval,
-        )
-
-    def _explained(
-        self,
-        game: AblationGame,
-        solve: Callable[[Game], _Solution],
+        game: Game,
+        solve: Callable[[Game], SolutionT],
         *,
         n_evaluations: int,
         show_progress: bool,
-        return_standard_error: bool,
-        as_inputs: bool = True,
-    ) -> Any:
-        """Run an estimator on a game, and answer as the caller asked."""
+    ) -> SolutionT:
+        """Run an estimator on a game, with a bar that counts evaluations."""
         label = f"{self.get_name()} attribution"
-        with (
-            buffers_preserved(self.forward_func),
-            reporting(game, label, n_evaluations, show=show_progress),
-        ):
-            solution = solve(game)
-        attributions, errors = game.answer(
-            solution.values, solution.standard_errors, as_inputs=as_inputs
-        )
-        return (attributions, errors) if return_standard_error else attributions
-
-    @staticmethod
-    def _explained_later(
-        game: AblationGame, coalitions: Tensor, solve: Callable[[Game], _Solution]
-    ) -> Future[Any]:
-        """The future of an answer; ``solve`` asks for ``coalitions`` in their order."""
-
-        def answer(values: Tensor) -> Any:
-            solution = solve(_Recorded(values, game))
-            return game.answer(solution.values, solution.standard_errors)[0]
-
-        return chained(game.submit(coalitions), answer)
-
-
-class _Recorded(Game):
-    """A game whose values are known, to be asked for in the recorded order."""
-
-    def __init__(self, values: Tensor, game: Game) -> None:
-        self.n_players = game.n_players
-        self.device = game.device
-        self._values = values
-        self._next = 0
-
-    def evaluate(self, coalitions: Tensor) -> Tensor:
-        start = self._next
-        self._next += len(coalitions)
-        return self._values[start : self._next]
+        with reporting(game, label, n_evaluations, show=show_progress):
+            return solve(game)
