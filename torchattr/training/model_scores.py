@@ -1,0 +1,107 @@
+"""Scores of many models at once, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from torchattr.errors import InputError
+from torchattr.training.estimator_score import EstimatorScore, sklearn_scorer
+from torchattr.training.learner import Learner
+from torchattr.training.model_score import ModelScore
+from torchattr.training.named_scores import ClassScore, F1Score, NegLoss, R2Score
+from torchattr.training.output_form import ClassOutputs
+
+__all__ = ["SCORE_NAMES", "ModelScore", "ScorerLike", "as_model_score"]
+
+#: The name of a score, a function ``(estimator, x, y) -> float``, or a score.
+ScorerLike: TypeAlias = "str | Callable[[Any, Any, Any], float] | ModelScore"
+
+
+def _hits(form: ClassOutputs, outputs: Tensor, targets: Tensor) -> Tensor:
+    return form.predictions(outputs) == form.truth(targets)
+
+
+def _log_likelihoods(form: ClassOutputs, outputs: Tensor, targets: Tensor) -> Tensor:
+    return form.log_likelihood(outputs, targets)
+
+
+_CLASS_TERMS: Mapping[str, Callable[[ClassOutputs, Tensor, Tensor], Tensor]] = {
+    "accuracy": _hits,
+    "log_likelihood": _log_likelihoods,
+}
+
+#: What is computed for all models at once; other names are scikit-learn's.
+SCORE_NAMES = ("accuracy", "f1", "log_likelihood", "neg_loss", "r2")
+
+
+def as_model_score(
+    scorer: ScorerLike,
+    *,
+    learner: Learner,
+    per_example: bool = False,
+    inputs: object = None,
+) -> ModelScore:
+    r"""A score of many models at once, from its name.
+
+    ==================== =================================================== ==========
+    name                 score                                               by example
+    ==================== =================================================== ==========
+    ``"accuracy"``       share of test labels that are predicted             0 or 1
+    ``"log_likelihood"`` mean of :math:`\log p(y_j \mid x_j)`                each one's
+    ``"neg_loss"``       minus the learner's loss                            each alone
+    ``"r2"``             share of the variance explained                     its share
+    ``"f1"``             of the positive class; of more than two, the mean   no
+    scikit-learn's       by its scorer, one model after the other            no
+    ==================== =================================================== ==========
+
+    Outputs are logits ``(M, C, *d)`` with integer targets ``(M, *d)``, one logit for
+    each target 0 or 1 (probabilities under :class:`torch.nn.BCELoss`), or values. Log
+    likelihoods need a learner with weight decay or the like: without, the likelihoods
+    of models of tiny coalitions are so small that they drown the rest.
+
+    Args:
+        scorer: A name, a function ``(estimator, x, y) -> float`` or a score. The
+            estimator has ``predict``, ``score`` and, of a classifier,
+            ``predict_proba``.
+        learner: The learner whose models are judged.
+        per_example: Whether there is one score for each test example.
+        inputs: The test inputs, which only functions and scikit-learn's scorers need.
+
+    Returns:
+        The score.
+
+    Raises:
+        InputError: If there is no such score, or it has no parts by example.
+        MissingExtraError: If it would be scikit-learn's, which is not installed.
+    """
+    if isinstance(scorer, ModelScore):
+        if scorer.per_example != per_example:
+            raise InputError(
+                f"per_example={per_example}, but the score that was passed has "
+                f"per_example={scorer.per_example}; make them equal"
+            )
+        return scorer
+    if isinstance(scorer, str) and scorer in _CLASS_TERMS:
+        terms = _CLASS_TERMS[scorer]
+        return ClassScore(scorer, learner.loss, terms, per_example=per_example)
+    if scorer == "neg_loss":
+        return NegLoss(learner.loss, per_example=per_example)
+    if scorer == "r2":
+        return R2Score(per_example=per_example)
+    if not (isinstance(scorer, str) or callable(scorer)):
+        raise InputError(
+            "scorer must be a name or a function (estimator, x, y) -> float; got "
+            f"{type(scorer).__name__}"
+        )
+    if per_example:
+        raise InputError(
+            f"scorer={scorer!r} has no score for each test example; use 'accuracy', "
+            "'log_likelihood', 'neg_loss' or 'r2', or per_example=False"
+        )
+    if scorer == "f1":
+        return F1Score(learner.loss)
+    function = sklearn_scorer(scorer) if isinstance(scorer, str) else scorer
+    return EstimatorScore(function, inputs, learner.loss)
