@@ -20,6 +20,8 @@ Example:
 """
 
 from torchattr.training.examples import Examples, as_examples
+from torchattr.training.model_scores import as_model_score
+from torchattr.training.retraining_game import RetrainingGame
 from torchattr.training.torch_learner import TorchLearner
 
-__all__ = ["Examples", "TorchLearner", "as_examples"]
+__all__ = ["Examples", "RetrainingGame", "TorchLearner", "as_examples", "as_model_score"]

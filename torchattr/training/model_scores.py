@@ -76,6 +76,20 @@ def as_model_score(
     Raises:
         InputError: If there is no such score, or it has no parts by example.
         MissingExtraError: If it would be scikit-learn's, which is not installed.
+
+    Example:
+        >>> import torch
+        >>> from torchattr.training import TorchLearner
+        >>> learner = TorchLearner(
+        ...     torch.nn.Linear(2, 2),
+        ...     torch.nn.CrossEntropyLoss(),
+        ...     lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        ...     epochs=1,
+        ... )
+        >>> two_models = torch.stack([torch.eye(2), -torch.eye(2)])
+        >>> score = as_model_score("accuracy", learner=learner)
+        >>> score(two_models, torch.tensor([0, 1]))
+        tensor([1., 0.], dtype=torch.float64)
     """
     if isinstance(scorer, ModelScore):
         if scorer.per_example != per_example:
