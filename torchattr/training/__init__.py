@@ -24,4 +24,10 @@ from torchattr.training.model_scores import as_model_score
 from torchattr.training.retraining_game import RetrainingGame
 from torchattr.training.torch_learner import TorchLearner
 
-__all__ = ["Examples", "RetrainingGame", "TorchLearner", "as_examples", "as_model_score"]
+__all__ = [
+    "Examples",
+    "RetrainingGame",
+    "TorchLearner",
+    "as_examples",
+    "as_model_score",
+]
