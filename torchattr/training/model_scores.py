@@ -12,12 +12,16 @@ from torchattr.training.estimator_score import EstimatorScore, sklearn_scorer
 from torchattr.training.learner import Learner
 from torchattr.training.model_score import ModelScore
 from torchattr.training.named_scores import ClassScore, F1Score, NegLoss, R2Score
-from torchattr.training.output_form import ClassOutputs
+from torchattr.training.output_form import ClassOutputs, Loss
+from torchattr.training.transformed_score import Transformed, TransformedScore
 
 __all__ = ["SCORE_NAMES", "ModelScore", "ScorerLike", "as_model_score"]
 
-#: The name of a score, a function ``(estimator, x, y) -> float``, or a score.
-ScorerLike: TypeAlias = "str | Callable[[Any, Any, Any], float] | ModelScore"
+#: The name of a score, a function ``(estimator, x, y) -> float``, a score, or one of
+#: these and what becomes of it.
+ScorerLike: TypeAlias = (
+    "str | Callable[[Any, Any, Any], float] | ModelScore | Transformed"
+)
 
 
 def _hits(form: ClassOutputs, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -28,13 +32,19 @@ def _log_likelihoods(form: ClassOutputs, outputs: Tensor, targets: Tensor) -> Te
     return form.log_likelihood(outputs, targets)
 
 
-_CLASS_TERMS: Mapping[str, Callable[[ClassOutputs, Tensor, Tensor], Tensor]] = {
-    "accuracy": _hits,
-    "log_likelihood": _log_likelihoods,
+_BY_EXAMPLE: Mapping[str, Callable[[Loss, bool], ModelScore]] = {
+    "accuracy": lambda loss, split: ClassScore(
+        "accuracy", loss, _hits, per_example=split
+    ),
+    "log_likelihood": lambda loss, split: ClassScore(
+        "log_likelihood", loss, _log_likelihoods, per_example=split
+    ),
+    "neg_loss": lambda loss, split: NegLoss(loss, per_example=split),
+    "r2": lambda loss, split: R2Score(per_example=split),
 }
 
 #: What is computed for all models at once; other names are scikit-learn's.
-SCORE_NAMES = ("accuracy", "f1", "log_likelihood", "neg_loss", "r2")
+SCORE_NAMES = ("f1", *_BY_EXAMPLE)
 
 
 def as_model_score(
@@ -98,24 +108,35 @@ def as_model_score(
                 f"per_example={scorer.per_example}; make them equal"
             )
         return scorer
-    if isinstance(scorer, str) and scorer in _CLASS_TERMS:
-        terms = _CLASS_TERMS[scorer]
-        return ClassScore(scorer, learner.loss, terms, per_example=per_example)
-    if scorer == "neg_loss":
-        return NegLoss(learner.loss, per_example=per_example)
-    if scorer == "r2":
-        return R2Score(per_example=per_example)
-    if not (isinstance(scorer, str) or callable(scorer)):
-        raise InputError(
-            "scorer must be a name or a function (estimator, x, y) -> float; got "
-            f"{type(scorer).__name__}"
+    if isinstance(scorer, Transformed):
+        score = as_model_score(
+            scorer.scorer,  # type: ignore[arg-type]  # (checked where it is used)
+            learner=learner,
+            per_example=per_example,
+            inputs=inputs,
         )
-    if per_example:
+        return TransformedScore(score, scorer.transformation)
+    if isinstance(scorer, str) and scorer in _BY_EXAMPLE:
+        return _BY_EXAMPLE[scorer](learner.loss, per_example)
+    if per_example and (isinstance(scorer, str) or callable(scorer)):
         raise InputError(
-            f"scorer={scorer!r} has no score for each test example; use 'accuracy', "
-            "'log_likelihood', 'neg_loss' or 'r2', or per_example=False"
+            f"scorer={scorer!r} has no score for each test example; use "
+            f"{', '.join(map(repr, _BY_EXAMPLE))}, or per_example=False"
         )
+    return _of_whole(scorer, learner, inputs)
+
+
+def _of_whole(
+    scorer: str | Callable[[Any, Any, Any], float], learner: Learner, inputs: object
+) -> ModelScore:
+    """A score that has no parts by example."""
     if scorer == "f1":
         return F1Score(learner.loss)
-    function = sklearn_scorer(scorer) if isinstance(scorer, str) else scorer
-    return EstimatorScore(function, inputs, learner.loss)
+    if isinstance(scorer, str):
+        return EstimatorScore(sklearn_scorer(scorer), inputs, learner.loss)
+    if callable(scorer):
+        return EstimatorScore(scorer, inputs, learner.loss)
+    raise InputError(
+        "scorer must be a name or a function (estimator, x, y) -> float; got "
+        f"{type(scorer).__name__}"
+    )
