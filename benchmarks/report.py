@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ class Row:
     def __str__(self) -> str:
         wanted = f"<= {self.target:g}"
         reached = self.measured <= self.target
-        if self.at_least is not None:
+        if self.at_least is not None and math.isinf(self.target):
+            wanted = f">= {self.at_least:g}"
+            reached = self.measured >= self.at_least
+        elif self.at_least is not None:
             wanted = f"{self.at_least:g} to {self.target:g}"
             reached = self.at_least <= self.measured <= self.target
         verdict = "yes" if reached else "**no**"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from tests.metrics.results import SortedResult
 from torchattr.errors import InputError
 from torchattr.games import AdditiveGame, Counted, FunctionGame
 from torchattr.metrics import RemovalCurve, removal_curve
+from torchattr.training import RetrainingGame, TorchLearner
 
 WORTH = torch.tensor([4.0, -1.0, 3.0, 0.0, 2.0], dtype=torch.float64)
 EACH = [0, 0.2, 0.4, 0.6, 0.8, 1]
@@ -66,6 +69,41 @@ def test_whole_numbers_have_an_area():
     game = FunctionGame(lambda coalitions: coalitions.sum(1), 4)
     curve = removal_curve(game, torch.arange(4), fractions=[0, 1])
     assert curve.area.item() == 2
+
+
+def two_points_and_a_liar():
+    x = torch.tensor([[-1.0], [1.0], [1.0]])
+    learner = TorchLearner(
+        torch.nn.Linear(1, 2),
+        torch.nn.CrossEntropyLoss(),
+        partial(torch.optim.SGD, lr=1.0),
+        epochs=20,
+    )
+    return learner, (x, torch.tensor([0, 1, 0])), (x[:2], torch.tensor([0, 1]))
+
+
+def test_a_learner_is_retrained():
+    learner, data, test = two_points_and_a_liar()
+    arguments = {"fractions": [1 / 3, 2 / 3]}
+    values = [0.5, 0.6, -0.1]
+    curve = removal_curve(learner, values, data=data, test=test, **arguments)
+    assert curve.scores[0] == 1  # without the liar all is well
+    game = RetrainingGame(learner, data, test, "accuracy")
+    assert torch.equal(curve.scores, removal_curve(game, values, **arguments).scores)
+    scored = removal_curve(
+        learner, values, data=data, test=test, scorer="log_likelihood", **arguments
+    )
+    assert (scored.scores < 0).all()
+
+
+def test_refuses_what_does_not_belong_to_a_learner_or_a_game():
+    learner, data, test = two_points_and_a_liar()
+    with pytest.raises(InputError, match=r"pass data=\(x, y\) and test=\(x, y\)"):
+        removal_curve(learner, [1, 2, 3], data=data)
+    with pytest.raises(InputError, match="Leave them out"):
+        removal_curve(AdditiveGame(WORTH), WORTH, test=test)
+    with pytest.raises(InputError, match=r"must be a Game.*got Linear"):
+        removal_curve(learner.model, [1, 2, 3], data=data, test=test)
 
 
 def test_unpacks():

@@ -13,6 +13,9 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games import Game
 from torchattr.metrics.point_values import PointValues, as_numbers, by_position
+from torchattr.training import RetrainingGame
+from torchattr.training.learner import Learner
+from torchattr.training.model_scores import ScorerLike
 
 __all__ = ["RemovalCurve", "removal_curve"]
 
@@ -48,9 +51,12 @@ class RemovalCurve(NamedTuple):
 
 
 def removal_curve(
-    game: Game,
+    game: Game | Learner,
     values: PointValues,
     *,
+    data: object = None,
+    test: object = None,
+    scorer: ScorerLike = "accuracy",
     first: Literal["lowest", "highest"] = "lowest",
     fractions: Fractions | None = None,
 ) -> RemovalCurve:
@@ -64,9 +70,15 @@ def removal_curve(
     together. Costs one evaluation for each fraction.
 
     Args:
-        game: What a set of points is worth: any game whose players are the points.
+        game: What a set of points is worth: any game whose players are the points, or a
+            :class:`~torchattr.training.TorchLearner` that is retrained on ``data``.
         values: ``(n_players,)``: a tensor, an array, or a result, whose data indices
             are positions in the game. Of equal values the earlier point goes first.
+        data: Training examples of a learner; not for a game.
+        test: Examples that a learner's models are scored on; not for a game. Values
+            flatter themselves on the examples they were computed with: take others.
+        scorer: Score of a learner's models, as a
+            :class:`~torchattr.training.RetrainingGame` takes it.
         first: Which go first, the ``"lowest"`` or the ``"highest"`` values.
         fractions: Shares to remove, from 0 to 1; by default 0, 0.05, ..., 0.95.
 
@@ -85,6 +97,7 @@ def removal_curve(
         >>> removal_curve(game, game.values, first="highest", fractions=[0.5]).scores
         tensor([1.])
     """
+    game = _game(game, data, test, scorer)
     if first not in {"lowest", "highest"}:
         raise InputError(f'first must be "lowest" or "highest"; got {first!r}.')
     n = game.n_players
@@ -95,6 +108,28 @@ def removal_curve(
     position[order.cpu()] = torch.arange(n)
     stay = position >= removed[:, None]
     return RemovalCurve(removed.double() / n, game(stay.to(game.device)))
+
+
+def _game(game: Game | Learner, data: object, test: object, scorer: ScorerLike) -> Game:
+    if isinstance(game, Game):
+        if data is not None or test is not None:
+            raise InputError(
+                "data and test are those of a learner; a game has its own. Leave them "
+                "out."
+            )
+        return game
+    if not isinstance(game, Learner):
+        raise InputError(
+            "game must be a Game, or a learner such as TorchLearner; got "
+            f"{type(game).__name__}. torchattr.valuation.utility.game_of makes a game "
+            "of a utility."
+        )
+    if data is None or test is None:
+        raise InputError(
+            "a learner needs data to be trained on and test examples to be scored on; "
+            "pass data=(x, y) and test=(x, y)."
+        )
+    return RetrainingGame(game, data, test, scorer)
 
 
 def _checked(fractions: Fractions | None) -> Tensor:
