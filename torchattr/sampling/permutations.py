@@ -7,6 +7,7 @@ its own, since the empty and the full one are shared by all.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -19,9 +20,11 @@ from torchattr.errors import InputError
 from torchattr.sampling.draws import Draws, Sampler
 
 __all__ = [
+    "AntitheticPermutations",
     "GivenPermutations",
     "OrthogonalPermutations",
     "PermutationDraws",
+    "PermutationSampler",
     "Permutations",
 ]
 
@@ -76,9 +79,36 @@ class PermutationDraws(Draws):
         return gains.gather(2, position.expand_as(gains)).mean(1)
 
 
+class PermutationSampler(Sampler):
+    """A sampler whose replicates are means over permutations."""
+
+    @property
+    @abstractmethod
+    def n_permutations(self) -> int:
+        """Permutations in one draw."""
+
+    @abstractmethod
+    def orders(self, n_draws: int, generator: torch.Generator | None = None) -> Tensor:
+        """The permutations of the next draws, without their coalitions.
+
+        Args:
+            n_draws: Number of replicates, at least one.
+            generator: Source of randomness; ``None`` is PyTorch's global one.
+
+        Returns:
+            ``(R, P, n)``: the player at each position.
+        """
+
+    def draw(
+        self, n_draws: int, generator: torch.Generator | None = None
+    ) -> PermutationDraws:
+        """See :meth:`Sampler.draw`."""
+        return PermutationDraws.of(self.orders(n_draws, generator))
+
+
 @final
 @dataclass(frozen=True)
-class Permutations(Sampler):
+class Permutations(PermutationSampler):
     """Uniform permutations, as ``torch.randperm`` gives them; a draw is one.
 
     Attributes:
@@ -114,10 +144,8 @@ class Permutations(Sampler):
         """Permutations in one draw."""
         return 1
 
-    def draw(
-        self, n_draws: int, generator: torch.Generator | None = None
-    ) -> PermutationDraws:
-        """See :meth:`Sampler.draw`."""
+    def orders(self, n_draws: int, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`PermutationSampler.orders`."""
         places = self.n_labels or self.n_players
         device = generator.device if generator is not None else None
         shuffles = (
@@ -131,11 +159,48 @@ class Permutations(Sampler):
             named = (player[shuffle] for shuffle in shuffles)
             shuffles = (players[players >= 0] for players in named)
         orders = torch.stack(list(shuffles))
-        return PermutationDraws.of(orders.to(device=self.device)[:, None])
+        return orders.to(device=self.device)[:, None]
 
 
 @final
-class GivenPermutations(Sampler):
+@dataclass(frozen=True)
+class AntitheticPermutations(PermutationSampler):
+    """Permutations with their reverses; a draw is such a pair.
+
+    The same as :class:`~torchattr.sampling.Antithetic` permutations, for estimators
+    that need the orders themselves.
+
+    Attributes:
+        n_players: Number of players.
+        device: Where the coalitions are made.
+
+    Example:
+        >>> AntitheticPermutations(3).orders(1, torch.Generator().manual_seed(0))
+        tensor([[[2, 0, 1],
+                 [1, 0, 2]]])
+    """
+
+    n_players: int
+    device: torch.device | None = None
+
+    @property
+    def n_coalitions(self) -> int:  # type: ignore[override]  # derived, not stored
+        """``2 (n - 1)``."""
+        return 2 * (self.n_players - 1)
+
+    @property
+    def n_permutations(self) -> int:
+        """Permutations in one draw."""
+        return 2
+
+    def orders(self, n_draws: int, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`PermutationSampler.orders`."""
+        orders = Permutations(self.n_players, self.device).orders(n_draws, generator)
+        return torch.cat([orders, orders.flip(-1)], dim=1)
+
+
+@final
+class GivenPermutations(PermutationSampler):
     """Permutations from an iterable, in its order; a draw is one.
 
     Args:
@@ -148,8 +213,6 @@ class GivenPermutations(Sampler):
         [[[1, 0]], [[0, 1]]]
     """
 
-    n_permutations = 1
-
     def __init__(
         self,
         orders: Iterable[Sequence[int]],
@@ -161,9 +224,12 @@ class GivenPermutations(Sampler):
         self.n_players = n_players
         self.n_coalitions = n_players - 1
 
-    def draw(
-        self, n_draws: int, generator: torch.Generator | None = None
-    ) -> PermutationDraws:
+    @property
+    def n_permutations(self) -> int:
+        """Permutations in one draw."""
+        return 1
+
+    def orders(self, n_draws: int, generator: torch.Generator | None = None) -> Tensor:
         """The next permutations; ``generator`` is not used.
 
         Args:
@@ -171,7 +237,7 @@ class GivenPermutations(Sampler):
             generator: Ignored.
 
         Returns:
-            The permutations.
+            ``(R, 1, n)``.
 
         Raises:
             InputError: If too few are left, or one is not a permutation.
@@ -183,12 +249,12 @@ class GivenPermutations(Sampler):
                 f"the given permutations must be {n_draws} orders of 0, ..., "
                 f"{self.n_players - 1}; got {len(orders)}: {orders[:3]}..."
             )
-        return PermutationDraws.of(torch.tensor(orders, device=self._device)[:, None])
+        return torch.tensor(orders, device=self._device)[:, None]
 
 
 @final
 @dataclass(frozen=True)
-class OrthogonalPermutations(Sampler):
+class OrthogonalPermutations(PermutationSampler):
     r"""Permutations spread evenly over the sphere; a draw is a block of ``2 (n - 1)``.
 
     A uniformly random orthonormal basis of the hyperplane
@@ -222,15 +288,11 @@ class OrthogonalPermutations(Sampler):
         """``2 (n - 1)^2``."""
         return self.n_permutations * (self.n_players - 1)
 
-    def draw(
-        self, n_draws: int, generator: torch.Generator | None = None
-    ) -> PermutationDraws:
-        """See :meth:`Sampler.draw`."""
+    def orders(self, n_draws: int, generator: torch.Generator | None = None) -> Tensor:
+        """See :meth:`PermutationSampler.orders`."""
         n = self.n_players
         if n == 1:
-            return PermutationDraws.of(
-                torch.zeros(n_draws, 1, 1, dtype=torch.int64, device=self.device)
-            )
+            return torch.zeros(n_draws, 1, 1, dtype=torch.int64, device=self.device)
         options: dict[str, Any] = {"dtype": torch.float64}
         if generator is not None:
             options |= {"generator": generator, "device": generator.device}
@@ -241,8 +303,7 @@ class OrthogonalPermutations(Sampler):
         # Signs of the diagonal make the orthogonal matrix uniform (Mezzadri 2007).
         basis = q * torch.diagonal(r, dim1=-2, dim2=-1).sign().unsqueeze(-2)
         orders = torch.argsort(basis @ _helmert(n).to(basis.device), dim=-1)
-        both = torch.cat([orders, orders.flip(-1)], dim=1)
-        return PermutationDraws.of(both.to(device=self.device))
+        return torch.cat([orders, orders.flip(-1)], dim=1).to(device=self.device)
 
 
 def _helmert(n: int) -> Tensor:

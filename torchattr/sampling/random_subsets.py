@@ -103,9 +103,11 @@ def subsets_of_sizes(
     # Sorting keys alone is several times as fast as sorting places by their keys; two
     # equal keys, which would leave the size short, are as rare as one row in a million.
     ranked = np.sort(keys, axis=1)
-    joins = keys < ranked[rows, np.minimum(sizes, n - 1)][:, None]
+    before = ranked[rows, np.clip(sizes - 1, 0, n - 1)]
+    at = ranked[rows, np.clip(sizes, 0, n - 1)]
+    joins = keys < at[:, None]
     joins[sizes >= n] = True
-    wrong = np.flatnonzero(joins.sum(1) != sizes)
+    wrong = np.flatnonzero((before == at) & (sizes > 0) & (sizes < n))
     if len(wrong):
         ordered = keys[wrong].astype(np.uint64) * 2
         ordered += np.arange(n) == outside[wrong, None]

@@ -14,6 +14,14 @@ Example:
 
 from __future__ import annotations
 
+from torchattr.estimation.truncation import (
+    BootstrapTruncation,
+    DeviationTruncation,
+    FixedTruncation,
+    NoTruncation,
+    RelativeTruncation,
+    TruncationPolicy,
+)
 from torchattr.valuation.samplers.antithetic_owen_sampler import AntitheticOwenSampler
 from torchattr.valuation.samplers.antithetic_permutation_sampler import (
     AntitheticPermutationSampler,
@@ -76,15 +84,18 @@ __all__ = [
     "AntitheticOwenSampler",
     "AntitheticPermutationSampler",
     "AntitheticSampler",
+    "BootstrapTruncation",
     "ConstantSampleSize",
     "DeltaShapleyNCSGDConfig",
     "DeltaShapleyNCSGDSampleSize",
     "DeterministicPermutationSampler",
     "DeterministicUniformSampler",
+    "DeviationTruncation",
     "FiniteNoIndexIteration",
     "FiniteRandomIndexIteration",
     "FiniteSequentialIndexIteration",
     "FiniteSequentialSizeIteration",
+    "FixedTruncation",
     "GridOwenStrategy",
     "GroupTestingSampleSize",
     "HarmonicSampleSize",
@@ -94,6 +105,7 @@ __all__ = [
     "LinearSampleSize",
     "MSRSampler",
     "NoIndexIteration",
+    "NoTruncation",
     "OwenSampler",
     "OwenStrategy",
     "PermutationSampler",
@@ -102,6 +114,7 @@ __all__ = [
     "PowersetSampler",
     "RandomIndexIteration",
     "RandomSizeIteration",
+    "RelativeTruncation",
     "RoundRobinIteration",
     "RoundRobinSizeIteration",
     "SampleSizeIteration",
@@ -109,6 +122,7 @@ __all__ = [
     "SequentialIndexIteration",
     "StratifiedPermutationSampler",
     "StratifiedSampler",
+    "TruncationPolicy",
     "UniformOwenStrategy",
     "UniformSampler",
     "VRDSSampler",

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from torchattr.estimation.truncation import TruncationPolicy
 from torchattr.sampling.orders import RandomOrders
 from torchattr.sampling.random_words import Seed
 from torchattr.valuation.samplers.permutation_sampler import PermutationSampler
-
-if TYPE_CHECKING:
-    from torchattr.estimation.truncation import TruncationPolicy
 
 __all__ = ["AntitheticPermutationSampler"]
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from torchattr.estimation.truncation import TruncationPolicy
 from torchattr.sampling.orders import RandomOrders
 from torchattr.sampling.random_words import Seed, entropy_of
 from torchattr.valuation.samplers.permutation_sampler_base import PermutationSamplerBase
 from torchattr.valuation.samplers.samples_of_rounds import samples_of
 from torchattr.valuation.types import Sample
-
-if TYPE_CHECKING:
-    from torchattr.estimation.truncation import TruncationPolicy
 
 __all__ = ["PermutationSampler"]
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from torchattr.estimation.truncation import NoTruncation, TruncationPolicy
 from torchattr.sampling.orders import OrderRounds, Orders
 from torchattr.valuation.samplers import log_weights
 from torchattr.valuation.samplers.generated_rounds import GeneratedOrders
 from torchattr.valuation.samplers.index_sampler import IndexSampler, LogWeight
-
-if TYPE_CHECKING:
-    from torchattr.estimation.truncation import TruncationPolicy
 
 __all__ = ["PermutationSamplerBase"]
 
@@ -48,7 +45,7 @@ class PermutationSamplerBase(IndexSampler, ABC):
         self, *, truncation: TruncationPolicy | None = None, batch_size: int = 1
     ) -> None:
         super().__init__(batch_size)
-        self.truncation = truncation
+        self.truncation = NoTruncation() if truncation is None else truncation
         self._size_shares: Callable[[int], NDArray[np.float64]] | None = None
         self._draw_orders(GeneratedOrders(self), type(self))
 

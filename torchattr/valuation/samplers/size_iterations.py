@@ -106,6 +106,9 @@ class Schedule:
         strategy: How many subsets of each size.
         iteration: In which order.
         entropy: The seed of random sizes.
+
+    Attributes:
+        shares: Maps m to ``(m + 1,)``, the share of each size as it is sampled.
     """
 
     def __init__(
@@ -117,7 +120,9 @@ class Schedule:
         self._strategy = strategy
         self._iteration = iteration
         self._words = RandomWords(entropy, "sizes")
+        # Both are asked for again and again with one number of indices.
         self._every_visit = lru_cache(maxsize=1)(self._sizes_of_a_visit)
+        self.shares = lru_cache(maxsize=1)(self._shares)
 
     def is_random(self) -> bool:
         """Whether visits differ in their sizes."""
@@ -131,11 +136,11 @@ class Schedule:
         """``(count, n_samples)``: the sizes of some visits in a row."""
         if not self.is_random():
             return np.tile(self._every_visit(m), (count, 1))
-        reached = np.cumsum(self._strategy.sample_sizes(m))
+        reached = np.cumsum(self.shares(m))
         uniform = self._words.uniform(start, count, 1)
         return np.searchsorted(reached / reached[-1], uniform, side="right")
 
-    def shares(self, m: int) -> NDArray[np.float64]:
+    def _shares(self, m: int) -> NDArray[np.float64]:
         """``(m + 1,)``: the share of each size, exactly as it is sampled."""
         if self.is_random():
             return self._strategy.sample_sizes(m).astype(np.float64)

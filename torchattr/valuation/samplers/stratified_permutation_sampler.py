@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from torchattr.estimation.truncation import TruncationPolicy
 from torchattr.sampling.orders import RandomOrders, SizedOrders
 from torchattr.sampling.random_words import Seed
 from torchattr.valuation.samplers.permutation_sampler import PermutationSampler
 from torchattr.valuation.samplers.sample_sizes import SampleSizeStrategy
-
-if TYPE_CHECKING:
-    from torchattr.estimation.truncation import TruncationPolicy
 
 __all__ = ["StratifiedPermutationSampler"]
 
