@@ -1,0 +1,7 @@
+"""Utilities: what a set of training points is worth."""
+
+from torchattr.valuation.utility.model_utility import ModelUtility
+from torchattr.valuation.utility.utility import UtilityBase
+from torchattr.valuation.utility.utility_game import UtilityGame, game_of
+
+__all__ = ["ModelUtility", "UtilityBase", "UtilityGame", "game_of"]
