@@ -18,11 +18,13 @@ from torchattr.estimation.stopping import (
     StoppingRule,
     check_schedule,
 )
+from torchattr.estimation.truncation import RelativeTruncation, TruncationPolicy
 from torchattr.games.additive_game import AdditiveGame
 from torchattr.games.counted import Counted
 from torchattr.games.function_game import FunctionGame
 from torchattr.games.synthetic import RandomGame
 from torchattr.sampling import Antithetic, OrthogonalPermutations, Permutations
+from torchattr.sampling.permutations import AntitheticPermutations
 
 # The package's attribute of this name is the function.
 MODULE = sys.modules[monte_carlo.__module__]
@@ -193,3 +195,68 @@ def test_on_the_device_of_the_game(device):
             torch.testing.assert_close(
                 estimate.values.cpu(), torch.arange(4.0).double()
             )
+
+
+class Patient(TruncationPolicy):
+    """Asks, and lets all go on."""
+
+    def truncated(self, walk, total, n):
+        return torch.zeros(len(walk), dtype=torch.bool)
+
+
+ORDERED = {
+    "permutations": Permutations,
+    "antithetic": AntitheticPermutations,
+    "orthogonal": OrthogonalPermutations,
+}
+
+
+@pytest.mark.parametrize("name", ORDERED)
+@pytest.mark.parametrize("rule", [None, StandardErrorBelow(1e-9) & MaxEvaluations(999)])
+def test_truncation_that_never_happens_changes_nothing(name, rule):
+    game = Counted(random_game(5, n_outputs=3))
+    run = {"n_draws": 9, "stopping": rule}
+    plain = monte_carlo(game, SAMPLERS[name](5), generator=seeded(), **run)
+    asked = game.n_evaluations
+    same = monte_carlo(
+        game, ORDERED[name](5), generator=seeded(), truncation=Patient(), **run
+    )
+    torch.testing.assert_close(same.values, plain.values, atol=1e-12, rtol=0)
+    torch.testing.assert_close(same.standard_errors, plain.standard_errors)
+    assert same.n_evaluations == plain.n_evaluations
+    assert game.n_evaluations == 2 * asked
+
+
+def test_truncation_saves_evaluations_and_gives_the_rest_nothing():
+    game = Counted(FunctionGame(lambda c: c.any(1).double(), 6))
+    estimate = monte_carlo(
+        game,
+        Permutations(6),
+        20,
+        generator=seeded(),
+        truncation=RelativeTruncation(0.01),
+    )
+    assert estimate.n_evaluations == game.n_evaluations == 2 + 20
+    assert estimate.values.sum().item() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_truncated_runs_do_not_depend_on_blocks(monkeypatch):
+    def run():
+        return monte_carlo(
+            random_game(6),
+            AntitheticPermutations(6),
+            10,
+            generator=seeded(),
+            truncation=RelativeTruncation(0.3),
+        )
+
+    whole = run()
+    monkeypatch.setattr(MODULE, "_BLOCK_BYTES", 1)
+    torch.testing.assert_close(run().values, whole.values, atol=1e-12, rtol=0)
+
+
+def test_truncation_is_for_permutations():
+    with pytest.raises(InputError, match="truncation is for permutations"):
+        monte_carlo(
+            random_game(3), Antithetic(Permutations(3)), 2, truncation=Patient()
+        )

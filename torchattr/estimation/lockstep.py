@@ -12,7 +12,11 @@ __all__ = ["permutation_gains"]
 
 
 def permutation_gains(
-    game: Game, orders: Tensor, truncation: TruncationPolicy | None = None
+    game: Game,
+    orders: Tensor,
+    truncation: TruncationPolicy | None = None,
+    *,
+    ends: Tensor | None = None,
 ) -> Tensor:
     r"""What each player adds to those before it, in many permutations.
 
@@ -23,12 +27,12 @@ def permutation_gains(
     short of :math:`v(N) - v(\emptyset)`.
 
     Args:
-        game: The game, with values ``(C, *value)``. The empty and the full coalition
-            are asked for in every call of this function; a
-            :class:`~torchattr.games.Cached` game evaluates them once.
+        game: The game, with values ``(C, *value)``.
         orders: ``(R, n)``: the players in the order of each permutation.
         truncation: Which permutations end early, judged by the mean over the outputs
             if there are several; ``None`` is none.
+        ends: ``(2, *value)``, the values of the empty and the full coalition, if they
+            are known; evaluated if ``None``.
 
     Returns:
         ``(R, n, *value)`` float64: the gain at each position of each permutation.
@@ -41,7 +45,7 @@ def permutation_gains(
     """
     orders = orders.to(game.device)
     walks, n = len(orders), game.n_players
-    ends = game(game.ends())
+    ends = game(game.ends()) if ends is None else ends
     paths = torch.empty(
         (walks, n + 1, ends[0].numel()), dtype=torch.float64, device=game.device
     )
