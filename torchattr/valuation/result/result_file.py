@@ -87,10 +87,12 @@ def read(
         InputError: If there is no such file, or it holds something else.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        # Opened here, since numpy leaves a file open that it cannot read.
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
-        known = header["format"] == FORMAT
+        known = header["format"] == FORMAT and header["version"] <= VERSION
     except FileNotFoundError as error:
         raise InputError(f"no result at {path}: there is no such file") from error
     except _FOREIGN as error:
@@ -98,7 +100,7 @@ def read(
             f"{path} is not a result that torchattr saved ({error}); load_result reads "
             "what save_result wrote"
         ) from error
-    if not known or header["version"] > VERSION:
+    if not known or not arrays.keys() >= set(COLUMNS):
         raise InputError(
             f"{path} is of another kind or of a later version: "
             f"{header['format']!r}, {header['version']!r}; this version reads "

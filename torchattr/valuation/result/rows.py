@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -129,3 +129,15 @@ class Rows:
             InputError: If the index is not in the result; it is an IndexError too.
         """
         return self._item(int(self.positions([data_index])[0]))
+
+    def _chosen(self, key: object) -> NDArray[np.int64]:
+        """Rows by position: one, several, a slice, or a mask."""
+        # An empty list would be an array of floats, which are no positions.
+        empty = isinstance(key, Sequence) and not key
+        chosen: Any = np.array([], dtype=int) if empty else key
+        try:
+            return np.atleast_1d(np.arange(len(self))[chosen])
+        except IndexError as error:
+            raise NoSuchPointError(
+                f"cannot take {key!r} of a result of {len(self)} points: {error}"
+            ) from error

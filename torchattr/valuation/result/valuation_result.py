@@ -16,7 +16,7 @@ from torchattr.valuation.result.columns import Column, Columns, order
 from torchattr.valuation.result.extras import frozen, is_same, merged_extras
 from torchattr.valuation.result.merging import merged
 from torchattr.valuation.result.result_file import read, write
-from torchattr.valuation.result.rows import NoSuchPointError, Rows
+from torchattr.valuation.result.rows import Rows
 from torchattr.valuation.result.status import Status
 from torchattr.valuation.result.table import table
 
@@ -164,15 +164,7 @@ class ValuationResult(Rows):
         return MappingProxyType(dict(self._extras))
 
     def __getitem__(self, key: SupportsIndex | slice | ArrayLike) -> ValuationResult:
-        # An empty list would be an array of floats, which are no positions.
-        chosen: Any = np.array([], dtype=int) if _is_empty(key) else key
-        try:
-            rows = np.atleast_1d(np.arange(len(self))[chosen])
-        except IndexError as error:
-            raise NoSuchPointError(
-                f"cannot take {key!r} of a result of {len(self)} points: {error}"
-            ) from error
-        return self._with(self._columns.take(rows))
+        return self._with(self._columns.take(self._chosen(key)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ValuationResult):
@@ -399,7 +391,3 @@ class ValuationResult(Rows):
 
 
 RESERVED = frozenset(dir(ValuationResult))
-
-
-def _is_empty(key: object) -> bool:
-    return isinstance(key, Sequence) and not key
