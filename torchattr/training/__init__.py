@@ -20,12 +20,14 @@ Example:
 """
 
 from torchattr.training.examples import Examples, as_examples
+from torchattr.training.fallback import FallbackWarning
 from torchattr.training.model_scores import as_model_score
 from torchattr.training.retraining_game import RetrainingGame
 from torchattr.training.torch_learner import TorchLearner
 
 __all__ = [
     "Examples",
+    "FallbackWarning",
     "RetrainingGame",
     "TorchLearner",
     "as_examples",

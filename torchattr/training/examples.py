@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -13,7 +13,15 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset, default_co
 
 from torchattr.errors import InputError
 
-__all__ = ["Examples", "Inputs", "RawDataset", "as_examples", "as_inputs", "call_model"]
+__all__ = [
+    "Examples",
+    "Inputs",
+    "RawDataset",
+    "as_examples",
+    "as_inputs",
+    "call_model",
+    "map_inputs",
+]
 
 Inputs: TypeAlias = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
 
@@ -64,10 +72,7 @@ class Examples:
         Returns:
             Examples whose tensors live there; no copies of those that already do.
         """
-        return Examples(
-            _map_inputs(lambda tensor: tensor.to(device), self.inputs),
-            self.targets.to(device),
-        )
+        return self.map(lambda tensor: tensor.to(device))
 
     def take(self, index: Tensor) -> Examples:
         """Examples by position.
@@ -79,10 +84,18 @@ class Examples:
             Examples whose tensors have the shape of ``index`` in place of their first
             dimension.
         """
-        return Examples(
-            _map_inputs(lambda tensor: _rows(tensor, index), self.inputs),
-            _rows(self.targets, index),
-        )
+        return self.map(lambda tensor: _rows(tensor, index))
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Examples:
+        """The same examples after a function of each tensor.
+
+        Args:
+            function: Of inputs, one tensor after another, and of targets.
+
+        Returns:
+            Examples of what it returned.
+        """
+        return Examples(map_inputs(function, self.inputs), function(self.targets))
 
     def _named_tensors(self) -> list[tuple[str, Tensor]]:
         if isinstance(self.inputs, Tensor):
@@ -193,10 +206,10 @@ def call_model(model: nn.Module, inputs: Inputs) -> Any:  # ruff: ignore[any-typ
     return model(*inputs)
 
 
-def _map_inputs(function: Any, inputs: Inputs) -> Inputs:
+def map_inputs(function: Callable[[Tensor], Tensor], inputs: Inputs) -> Inputs:
+    """A function of each tensor of inputs."""
     if isinstance(inputs, Tensor):
-        mapped: Tensor = function(inputs)
-        return mapped
+        return function(inputs)
     if isinstance(inputs, dict):
         return {key: function(value) for key, value in inputs.items()}
     return tuple(map(function, inputs))
@@ -231,7 +244,11 @@ def _of_torch_dataset(dataset: Dataset[Any], dtype: torch.dtype) -> Examples:
     return Examples(_like(inputs, first[0], dtype), _like_one(targets, first[1], dtype))
 
 
-def _like(collated: Inputs, first: Any, dtype: torch.dtype) -> Inputs:
+def _like(
+    collated: Inputs,
+    first: Any,  # ruff: ignore[any-type] (an item of a user's dataset)
+    dtype: torch.dtype,
+) -> Inputs:
     """Give what was not a tensor before it was collated the type of the model."""
     if isinstance(collated, Tensor):
         return _like_one(collated, first, dtype)

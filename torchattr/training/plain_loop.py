@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import torch
 from torch import Tensor, nn
 
+from torchattr.training.counter_random import CounterRandom, coalition_keys, step_keys
 from torchattr.training.examples import Examples
+from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
+from torchattr.training.rewriting import Rewriting
 from torchattr.training.shuffles import order
 
-__all__ = ["train_alone"]
+__all__ = ["generators_kept", "train_alone"]
+
+
+@contextmanager
+def generators_kept(device: torch.device) -> Generator[None, None, None]:
+    """Leave the global generators of the CPU and of a device as they were.
+
+    Args:
+        device: Where random numbers may be drawn, besides the CPU.
+
+    Yields:
+        Nothing.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        yield
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    # torch.manual_seed would seed devices that nobody asked about.
+    torch.random.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Module:
@@ -23,7 +53,6 @@ def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Mod
         The trained model, in evaluation mode.
 
     Example:
-        >>> import torch
         >>> descent = lambda parameters: torch.optim.SGD(parameters, lr=1.0)
         >>> model = nn.Linear(1, 1, bias=False)
         >>> recipe = Recipe(model, nn.MSELoss(), descent, None, 1, None, 0, None)
@@ -38,13 +67,26 @@ def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Mod
     if size == 0:
         return model.eval()
     optimizer, scheduler = recipe.make_optimizer(model.parameters())
-    for epoch in range(recipe.epochs):
-        visits = order(recipe.seed, epoch, len(examples)).to(coalition.device)
-        for batch in visits[coalition[visits]].split(recipe.batch_size or size):
-            minibatch = examples.take(batch)
-            optimizer.zero_grad()
-            recipe.minibatch_loss(model, minibatch.inputs, minibatch.targets).backward()
-            optimizer.step()
-        if scheduler is not None:
-            scheduler.step()
+    batch_size = recipe.batch_size or size
+    n_steps = -(-size // batch_size)
+    key = coalition_keys(coalition[None], recipe.seed)
+    with torch.enable_grad(), generators_kept(coalition.device):
+        for epoch in range(recipe.epochs):
+            visits = order(recipe.seed, epoch, len(examples)).to(coalition.device)
+            keys = step_keys(key, epoch, n_steps)[0]
+            seeds = keys[:, 0, 0].tolist()
+            batches = visits[coalition[visits]].split(batch_size)
+            for step, batch in enumerate(batches):
+                minibatch = examples.take(batch)
+                optimizer.zero_grad()
+                # Dropout and its like count by the keys; all else draws by the seed.
+                _seed(seeds[step], coalition.device)
+                with Rewriting(random_rewriters(CounterRandom(keys[step]))):
+                    loss = recipe.minibatch_loss(
+                        model, minibatch.inputs, minibatch.targets
+                    )
+                loss.backward()
+                optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
     return model.eval()

@@ -105,13 +105,13 @@ class Recipe:
         self, model: nn.Module, inputs: Inputs, targets: Tensor
     ) -> Tensor:
         """The user's loss on a minibatch, averaged where it is one for each example."""
-        losses = self.raw_loss(model, inputs, targets)
+        with self.autocast():
+            losses = self.loss_of(call_model(model, inputs), targets)
         return losses.mean() if losses.ndim else losses
 
-    def raw_loss(self, model: nn.Module, inputs: Inputs, targets: Tensor) -> Tensor:
-        """What the user's loss returns on a minibatch, under autocast."""
-        with self.autocast():
-            losses = self.loss(call_model(model, inputs), targets)
+    def loss_of(self, outputs: object, targets: Tensor) -> Tensor:
+        """What the user's loss returns, a tensor."""
+        losses = self.loss(outputs, targets)
         if not isinstance(losses, Tensor):
             raise InputError(
                 "loss(outputs, targets) must return a tensor; got "

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.errors import InputError
-from torchattr.training.examples import Examples, as_examples
+from torchattr.training.examples import Examples, as_examples, as_inputs, map_inputs
+from torchattr.training.many_trainings import ManyTrainings
+from torchattr.training.model_outputs import ModelOutputs
 from torchattr.training.plain_loop import train_alone
 from torchattr.training.recipe import LossFunction, Recipe
 from torchattr.training.shuffles import order
@@ -97,6 +99,8 @@ class TorchLearner:
         )
         self.eval_batch_size = eval_batch_size
         self._recipe.make_optimizer(self._recipe.fresh_model().parameters())
+        self._training = ManyTrainings(self._recipe)
+        self._outputs = ModelOutputs(self._recipe, eval_batch_size)
 
     @property
     def model(self) -> nn.Module:
@@ -196,18 +200,7 @@ class TorchLearner:
         """
         examples = self.examples(data)
         coalitions = self._checked(coalitions, len(examples))
-        models = [train_alone(self._recipe, examples, row) for row in coalitions]
-        names = [
-            *dict(self.model.named_parameters()),
-            *dict(self.model.named_buffers()),
-        ]
-        states = [
-            {**dict(m.named_parameters()), **dict(m.named_buffers())} for m in models
-        ]
-        return {
-            name: torch.stack([state[name].detach() for state in states])
-            for name in names
-        }
+        return self._training.train(examples, coalitions)
 
     def outputs(self, models: Mapping[str, Tensor], inputs: object) -> Tensor:
         """Outputs of trained models, in evaluation mode.
@@ -219,22 +212,9 @@ class TorchLearner:
         Returns:
             ``(K, M, *output)``.
         """
-        from torch.func import functional_call, stack_module_state, vmap
-
-        model = copy.deepcopy(self.model).eval()
-        from torchattr.training.examples import as_inputs
-
-        x = as_inputs(inputs, dtype=self._recipe.dtype)
-        args = x if isinstance(x, tuple | dict) else (x,)
-        del stack_module_state
-
-        def one(state):
-            if isinstance(args, dict):
-                return functional_call(model, state, (), args)
-            return functional_call(model, state, args)
-
-        with torch.no_grad():
-            return vmap(one)(dict(models))
+        rows = as_inputs(inputs, dtype=self._recipe.dtype)
+        rows = map_inputs(lambda tensor: tensor.to(self.device), rows)
+        return self._outputs.compute(models, rows)
 
     def description(self) -> dict[str, object]:
         """What identifies the training, for a log of evaluated coalitions.
