@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torchattr.errors import InputError, MissingExtraError
 from torchattr.training.model_score import ModelScore
 from torchattr.training.output_form import Loss, OutputForm, output_form
+from torchattr.training.tagged_model import tagged
 from torchattr.training.torch_estimator import torch_estimator
 
 __all__ = ["EstimatorScore", "sklearn_scorer"]
@@ -71,7 +73,7 @@ def sklearn_scorer(name: str) -> Callable[[Any, Any, Any], float]:
         name: Such as ``"balanced_accuracy"``.
 
     Returns:
-        A function ``(estimator, x, y) -> float``.
+        A function ``(estimator, x, y) -> float``, of any model that can predict.
 
     Raises:
         InputError: If scikit-learn knows no such scorer.
@@ -93,5 +95,10 @@ def sklearn_scorer(name: str) -> Callable[[Any, Any, Any], float]:
             f"scorer must be the name of a score; {name!r} is none, of ours or of "
             f"scikit-learn ({', '.join(get_scorer_names())})"
         )
-    scorer: Callable[[Any, Any, Any], float] = get_scorer(name)
-    return scorer
+    return partial(_scored_by, get_scorer(name))
+
+
+def _scored_by(
+    scorer: Callable[[Any, Any, Any], float], model: object, x: object, y: object
+) -> float:
+    return scorer(tagged(model), x, y)
