@@ -99,6 +99,17 @@ class StoppingCriterion(ABC):
 
     @final
     def __call__(self, result: ValuationResult) -> Status:
+        """Whether the run that arrived at this result should end.
+
+        Args:
+            result: Where the run is.
+
+        Returns:
+            ``Pending``, or else that it should.
+
+        Raises:
+            InputError: If it is no result.
+        """
         if not isinstance(result, ValuationResult):
             raise InputError(
                 "a criterion is asked of a ValuationResult, got "
