@@ -17,7 +17,7 @@ def constant_model(y: Any, model: object) -> Any:  # ruff: ignore[any-type] (sci
     Args:
         y: ``(n,)`` or ``(n, n_targets)``: targets of the training points.
         model: The model that it stands in for, a classifier or a regressor. Where it
-            does not say, the targets decide: a regressor if they are not whole numbers.
+            does not say, the targets decide: a regressor if they are floating-point.
 
     Returns:
         A fitted ``DummyClassifier(strategy="prior")`` or ``DummyRegressor()``.
@@ -32,7 +32,6 @@ def constant_model(y: Any, model: object) -> Any:  # ruff: ignore[any-type] (sci
     try:
         from sklearn.base import BaseEstimator, is_classifier, is_regressor
         from sklearn.dummy import DummyClassifier, DummyRegressor
-        from sklearn.utils.multiclass import type_of_target
     except ImportError as error:
         raise MissingExtraError(
             "the score of no model is computed by scikit-learn's constant predictor: "
@@ -44,6 +43,6 @@ def constant_model(y: Any, model: object) -> Any:  # ruff: ignore[any-type] (sci
     ):
         regresses = is_regressor(model)
     else:
-        regresses = type_of_target(y).startswith("continuous")
+        regresses = y.dtype.kind == "f"
     dummy = DummyRegressor() if regresses else DummyClassifier(strategy="prior")
     return dummy.fit(np.zeros((len(y), 1)), y)

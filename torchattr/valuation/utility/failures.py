@@ -29,7 +29,7 @@ class Failures:
         whole_set_works: Whether training on the whole set is known to work.
     """
 
-    data: Dataset | None
+    data: Dataset
     default: float
     show_warnings: bool = True
     count: int = 0
@@ -62,9 +62,8 @@ class Failures:
         Returns:
             An error to be raised from it.
         """
-        size = "" if self.data is None else f" of {len(self.data)} points"
         return InputError(
-            f"no model could be trained and scored on the whole training set{size}: "
-            f"{type(error).__name__}: {error}. A subset on which that fails gets the "
+            f"no model could be trained and scored on the whole training set of "
+            f"{len(self.data)} points: {type(error).__name__}: {error}. A subset on which that fails gets the "
             "scorer's default, but on the whole set it has to work."
         )

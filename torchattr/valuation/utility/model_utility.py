@@ -125,6 +125,7 @@ class ModelUtility(UtilityBase):
         self.show_warnings = show_warnings
         self.clone_before_fit = clone_before_fit
         self._failures: Failures | None = None
+        self._known_default: tuple[Dataset | None, float] | None = None
         self._game: tuple[Dataset, RetrainingGame | None] | None = None
 
     def __call__(self, sample: Sample | None) -> float:
@@ -147,7 +148,8 @@ class ModelUtility(UtilityBase):
             return float(self.learner_game(torch.tensor(coalition)[None]))
         attempt = self.attempt(sample)
         if attempt.error is not None:
-            self.tolerate(1, f"{type(attempt.error).__name__}: {attempt.error}")
+            reason = f"{type(attempt.error).__name__}: {attempt.error}"
+            self.tolerate(self.failures, 1, reason)
             return self.default
         if not isfinite(attempt.value):
             raise InputError(
@@ -165,15 +167,21 @@ class ModelUtility(UtilityBase):
             InputError: If the scorer has no default, and the training data are not
                 known or its constant predictor's score is not finite.
         """
-        return self.failures.default
+        data = self._training_data
+        if self._known_default is None or self._known_default[0] is not data:
+            self._known_default = data, self._default()
+        return self._known_default[1]
 
     @property
     def failures(self) -> Failures:
-        """Coalitions of the present training data on which training failed."""
-        data = self._training_data
-        if self._failures is None or self._failures.data is not data:
-            self._failures = Failures(data, self._default(), self.show_warnings)
+        """Failures of calls on the present training data; games count their own."""
+        if self._failures is None or self._failures.data is not self._training_data:
+            self._failures = self.no_failures()
         return self._failures
+
+    def no_failures(self) -> Failures:
+        """A count of failures on the present training data, at zero."""
+        return Failures(self._data(), self.default, self.show_warnings)
 
     @property
     def learner_game(self) -> RetrainingGame | None:
@@ -221,10 +229,11 @@ class ModelUtility(UtilityBase):
                     raise
                 return Attempt(nan, error)
 
-    def tolerate(self, number: int, reason: str) -> int:
+    def tolerate(self, failures: Failures, number: int, reason: str) -> int:
         """Count failures, once it is known that the whole training set works.
 
         Args:
+            failures: The count.
             number: How many subsets failed.
             reason: What was wrong with one of them.
 
@@ -235,7 +244,7 @@ class ModelUtility(UtilityBase):
             InputError: If training fails on the whole training set, from the model's
                 own error.
         """
-        failures, n_trained = self.failures, 0
+        n_trained = 0
         if not failures.whole_set_works:
             error = self.attempt(Sample(None, self._data().indices)).error
             if error is not None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.game import Game
 from torchattr.valuation.types import Sample
+from torchattr.valuation.utility.failures import Failures
 from torchattr.valuation.utility.model_utility import ModelUtility
 from torchattr.valuation.utility.utility import UtilityBase
 
@@ -71,13 +72,13 @@ class UtilityGame(Game):
         self.data_indices = np.asarray(data.indices)
         self.data_names = np.asarray(data.names)
         self.n_players = len(self.data_indices)
+        self._failures: Failures | None = None
         self.chunk_size = self._CHUNK_OF_WORKER * _n_workers()
 
     @property
     def n_failures(self) -> int:
         """Coalitions on which no model could be trained; they got the default."""
-        utility = self.utility
-        return utility.failures.count if isinstance(utility, ModelUtility) else 0
+        return 0 if self._failures is None else self._failures.count
 
     def evaluate(self, coalitions: Tensor) -> Tensor:
         """Utilities of the coalitions.
@@ -98,7 +99,11 @@ class UtilityGame(Game):
         values[places] = [value for value, _ in answers]
         failed = [reason for _, reason in answers if reason is not None]
         if failed and isinstance(self.utility, ModelUtility):
-            self.n_wasted += self.utility.tolerate(len(failed), failed[0])
+            if self._failures is None:
+                self._failures = self.utility.no_failures()
+            self.n_wasted += self.utility.tolerate(
+                self._failures, len(failed), failed[0]
+            )
             missing = [reason is not None for _, reason in answers]
             values[places[missing]] = self.utility.default
         return torch.from_numpy(values)
