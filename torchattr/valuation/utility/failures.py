@@ -63,7 +63,7 @@ class Failures:
             An error to be raised from it.
         """
         return InputError(
-            f"no model could be trained and scored on the whole training set of "
-            f"{len(self.data)} points: {type(error).__name__}: {error}. A subset on which that fails gets the "
-            "scorer's default, but on the whole set it has to work."
+            "no model could be trained and scored on the whole training set of "
+            f"{len(self.data)} points: {type(error).__name__}: {error}. A subset on "
+            "which that fails gets the scorer's default; the whole set has to work."
         )
