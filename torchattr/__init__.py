@@ -1,8 +1,10 @@
 """Which inputs, and which training examples, made a prediction.
 
 :mod:`torchattr.attr` explains predictions by features, with captum's classes;
-:mod:`torchattr.games`, :mod:`torchattr.sampling` and :mod:`torchattr.estimation` are
-what it is made of; :mod:`torchattr.visualization` draws the answers.
+:mod:`torchattr.valuation` values training examples, with pyDVL's;
+:mod:`torchattr.games`, :mod:`torchattr.sampling`, :mod:`torchattr.estimation` and
+:mod:`torchattr.training` are what they are made of; :mod:`torchattr.metrics` judges the
+answers and :mod:`torchattr.visualization` draws them.
 
 Example:
     >>> import torch, torchattr
@@ -12,20 +14,36 @@ Example:
 """
 
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torchattr import attr, errors, estimation, games, sampling
 
 if TYPE_CHECKING:
-    from torchattr import visualization
+    from torchattr import metrics, training, valuation, visualization
+    from torchattr.valuation import DataBanzhaf, DataLOO, DataShapley
 
 __version__ = "0.1.0"
 
-__all__ = ["attr", "errors", "estimation", "games", "sampling", "visualization"]
+__all__ = [
+    "DataBanzhaf",
+    "DataLOO",
+    "DataShapley",
+    "attr",
+    "errors",
+    "estimation",
+    "games",
+    "metrics",
+    "sampling",
+    "training",
+    "valuation",
+    "visualization",
+]
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name == "visualization":  # on demand, because matplotlib takes long to import
-        return import_module("torchattr.visualization")
+def __getattr__(name: str) -> Any:  # ruff: ignore[any-type] (a module or a class)
+    # On demand: explaining a prediction must not wait for matplotlib or for valuation.
+    if name in {"metrics", "training", "valuation", "visualization"}:
+        return import_module(f"torchattr.{name}")
+    if name in {"DataBanzhaf", "DataLOO", "DataShapley"}:
+        return getattr(import_module("torchattr.valuation"), name)
     raise AttributeError(f"module 'torchattr' has no attribute {name!r}")
