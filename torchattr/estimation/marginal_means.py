@@ -142,11 +142,20 @@ class MarginalMeans:
     @property
     def values(self) -> NDArray[np.float64]:
         """``(n,)``: the values, NaN for players without a contribution."""
+        if len(self.weights) == 1:
+            cells = self.replicates
+            return np.where(cells.counts > 0, cells.means, np.nan)
         return stratified_mean(self.replicates, self.weights)
 
     @property
     def standard_errors(self) -> NDArray[np.float64]:
         """``(n,)``: standard errors, NaN where one replicate is all there is."""
+        if len(self.weights) == 1:
+            cells = self.replicates
+            error: NDArray[np.float64] = np.sqrt(
+                cells.variances / np.maximum(cells.counts, 1)
+            )
+            return error
         return stratified_standard_error(
             self.replicates, self.weights, certain=self._certain()
         )
@@ -226,7 +235,7 @@ class MarginalMeans:
         """``(L,)``: strata in which nothing but one end was ever joined."""
         empty, full, other = self._joined
         number = self.replicates.counts.reshape(len(self.weights), -1).sum(1)
-        enough = (number >= _ENOUGH_TO_BE_CERTAIN) & (len(self.weights) > 1)
+        enough = number >= _ENOUGH_TO_BE_CERTAIN
         only: NDArray[np.bool_] = (empty ^ full) & ~other & enough
         return only
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from torchattr.estimation.lone_replicates import lone_variances
 from torchattr.estimation.running_cells import RunningCells
 
 __all__ = ["stratified_mean", "stratified_standard_error"]
@@ -50,10 +51,8 @@ def stratified_standard_error(
 ) -> NDArray[np.float64]:
     r"""Standard error of :func:`stratified_mean`, over the replicates in its cells.
 
-    A stratum with a single replicate borrows what the player's others have pooled, as
-    the variance of the contribution :math:`w_l x_l`. If there is no other, the
-    variance is taken from second differences between neighbouring strata, which a
-    trend over the strata does not blow up.
+    A stratum with a single replicate borrows its variance from other strata and other
+    players; see :func:`~torchattr.estimation.lone_replicates.lone_variances`.
 
     Args:
         cells: ``L * n`` cells, those of the first stratum first.
@@ -70,7 +69,7 @@ def stratified_standard_error(
         array([0.866])
 
     References:
-        Cochran (1977), *Sampling techniques*, sections 5.3, 5A.12 and 8.11.
+        Cochran (1977), *Sampling techniques*, section 5.3.
     """
     counts, means, squares = _by_stratum(cells, len(weights))
     share = _shares(counts, weights)
@@ -82,15 +81,12 @@ def stratified_standard_error(
     lone = (counts == 1) & ~exact
     known = freedom.sum(0)
     pooled = own.sum(0) / np.maximum(known, 1)
-    error: NDArray[np.float64] = np.sqrt(
-        (own / (np.maximum(freedom, 1) * np.maximum(counts, 1))).sum(0)
-        + pooled * lone.sum(0)
-    )
-    guessed = lone.any(0) & (known == 0)
-    if guessed.any():
-        spread = _spread_of_neighbours(means[:, guessed], counts[:, guessed] > 0)
-        alone = (share[:, guessed] ** 2 * lone[:, guessed]).sum(0)
-        error[guessed] = np.sqrt(spread * alone)
+    spread = own / (np.maximum(freedom, 1) * np.maximum(counts, 1))
+    if lone.any():
+        spread += lone_variances(
+            share * means, lone, counts > 0, pooled, known.astype(np.float64)
+        )
+    error: NDArray[np.float64] = np.sqrt(spread.sum(0))
     error[~(counts > 0).any(0)] = np.nan
     return error
 
@@ -112,21 +108,3 @@ def _shares(
     seen: NDArray[np.float64] = np.where(counts > 0, weights[:, None], 0.0)
     total = seen.sum(0)
     return seen / np.where(total > 0, total, 1.0)
-
-
-def _spread_of_neighbours(
-    means: NDArray[np.float64], seen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """``(n,)``: variance of single values in ``(L, n)`` strata, NaN for only one."""
-    # A second difference has six times the variance of its values, a first twice.
-    order = np.argsort(~seen, axis=0, kind="stable")
-    x = np.where(
-        np.take_along_axis(seen, order, 0), np.take_along_axis(means, order, 0), np.nan
-    )
-    number = seen.sum(0)
-    first = np.nan_to_num(np.diff(x, 1, axis=0) ** 2).sum(0) / 2
-    second = np.nan_to_num(np.diff(x, 2, axis=0) ** 2).sum(0) / 6
-    spread: NDArray[np.float64] = np.select(
-        [number > 2, number == 2], [second / np.maximum(number - 2, 1), first], np.nan
-    )
-    return spread

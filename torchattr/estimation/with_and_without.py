@@ -181,7 +181,7 @@ class WithAndWithout:
 
 def _centred(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     """An origin near the values, and 1, x, x^2 about it for each, in three rows."""
-    origin = float(np.median(values))
+    origin = float(np.median(values) if len(values) > 2 else values[0])
     x = values - origin
     return origin, np.stack([np.ones_like(x), x, x**2])
 

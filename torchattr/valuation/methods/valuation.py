@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, final
 from torchattr.errors import InputError
 
 if TYPE_CHECKING:
-    from torchattr.valuation.dataset import Dataset
     from typing_extensions import Self
 
+    from torchattr.valuation.dataset import Dataset
     from torchattr.valuation.result import ValuationResult
 
 __all__ = ["Valuation"]
