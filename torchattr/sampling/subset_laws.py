@@ -242,12 +242,12 @@ class SubsetsOfSizes(SubsetLaw):
         m = n - 1 if len(players) and int(players[0]) >= 0 else n
         sizes = self._schedule.sizes(m, start, len(players))
         samples, width = sizes.shape[1], words_for_keys(n)
-        rows = players.repeat_interleave(samples).split(_ROWS_IN_CACHE)
-        subsets = torch.empty(len(players) * samples, n, dtype=torch.bool)
-        for part, block in enumerate(rows):
-            here = slice(part * _ROWS_IN_CACHE, part * _ROWS_IN_CACHE + len(block))
-            words = self._words.rows(start * samples + here.start, len(block), width)
-            subsets[here] = subsets_of_sizes(words, block, n, sizes.ravel()[here])
+        repeated, flat = players.repeat_interleave(samples), sizes.ravel()
+        subsets = torch.empty(len(repeated), n, dtype=torch.bool)
+        for first in range(0, len(repeated), _ROWS_IN_CACHE):
+            rows = slice(first, min(first + _ROWS_IN_CACHE, len(repeated)))
+            words = self._words.rows(start * samples + first, rows.stop - first, width)
+            subsets[rows] = subsets_of_sizes(words, repeated[rows], n, flat[rows])
         return subsets.view(len(players), samples, n)
 
     def blocks(self, m: int) -> Tensor:

@@ -27,6 +27,7 @@ from torchattr.valuation.samplers.antithetic_permutation_sampler import (
     AntitheticPermutationSampler,
 )
 from torchattr.valuation.samplers.antithetic_sampler import AntitheticSampler
+from torchattr.valuation.samplers.classwise_sampler import ClasswiseSampler
 from torchattr.valuation.samplers.delta_shapley_sizes import (
     DeltaShapleyNCSGDConfig,
     DeltaShapleyNCSGDSampleSize,
@@ -85,6 +86,7 @@ __all__ = [
     "AntitheticPermutationSampler",
     "AntitheticSampler",
     "BootstrapTruncation",
+    "ClasswiseSampler",
     "ConstantSampleSize",
     "DeltaShapleyNCSGDConfig",
     "DeltaShapleyNCSGDSampleSize",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -106,9 +105,6 @@ class Schedule:
         strategy: How many subsets of each size.
         iteration: In which order.
         entropy: The seed of random sizes.
-
-    Attributes:
-        shares: Maps m to ``(m + 1,)``, the share of each size as it is sampled.
     """
 
     def __init__(
@@ -121,8 +117,8 @@ class Schedule:
         self._iteration = iteration
         self._words = RandomWords(entropy, "sizes")
         # Both are asked for again and again with one number of indices.
-        self._every_visit = lru_cache(maxsize=1)(self._sizes_of_a_visit)
-        self.shares = lru_cache(maxsize=1)(self._shares)
+        self._sizes: dict[int, NDArray[np.int64]] = {}
+        self._shares: dict[int, NDArray[np.float64]] = {}
 
     def is_random(self) -> bool:
         """Whether visits differ in their sizes."""
@@ -140,11 +136,21 @@ class Schedule:
         uniform = self._words.uniform(start, count, 1)
         return np.searchsorted(reached / reached[-1], uniform, side="right")
 
-    def _shares(self, m: int) -> NDArray[np.float64]:
+    def shares(self, m: int) -> NDArray[np.float64]:
         """``(m + 1,)``: the share of each size, exactly as it is sampled."""
-        if self.is_random():
-            return self._strategy.sample_sizes(m).astype(np.float64)
-        return np.bincount(self._every_visit(m), minlength=m + 1) / self.n_samples(m)
+        if m not in self._shares:
+            self._shares[m] = (
+                self._strategy.sample_sizes(m).astype(np.float64)
+                if self.is_random()
+                else np.bincount(self._every_visit(m), minlength=m + 1)
+                / self.n_samples(m)
+            )
+        return self._shares[m]
+
+    def _every_visit(self, m: int) -> NDArray[np.int64]:
+        if m not in self._sizes:
+            self._sizes[m] = self._sizes_of_a_visit(m)
+        return self._sizes[m]
 
     def _sizes_of_a_visit(self, m: int) -> NDArray[np.int64]:
         pairs = list(self._iteration(self._strategy, m))
