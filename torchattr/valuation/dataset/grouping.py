@@ -82,15 +82,17 @@ class Grouping:
         return len(self.ids)
 
     @cached_property
-    def places(self) -> dict[int, int]:
-        """The place of each id."""
-        return {index: place for place, index in enumerate(self.ids.tolist())}
+    def _by_id(self) -> NDArray[np.int64]:
+        return np.argsort(self.ids)
 
     @cached_property
-    def _points(self) -> list[NDArray[np.int64]]:
-        by_group = np.argsort(self.members, kind="stable")
-        ends = np.cumsum(np.bincount(self.members, minlength=len(self)))
-        return np.split(by_group, ends[:-1])
+    def _by_group(self) -> NDArray[np.int64]:
+        """Points, those of a group together, groups in their order."""
+        return np.argsort(self.members, kind="stable")
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        return np.bincount(self.members, minlength=len(self))
 
     def places_of(self, key: object) -> NDArray[np.int64]:
         """Places of groups by their ids, or by a slice or a mask over all groups.
@@ -119,15 +121,17 @@ class Grouping:
                 f"mask with one bool for each of {len(self)}; got {key!r}"
             )
         if self.is_trivial:
-            wanted = np.where(wanted < 0, wanted + len(self), wanted)
-        missing = ~np.isin(wanted, self.ids)
+            places = np.where(wanted < 0, wanted + len(self), wanted).astype(np.int64)
+            missing = (places < 0) | (places >= len(self))
+        else:
+            found = np.searchsorted(self.ids, wanted, sorter=self._by_id)
+            places = self._by_id[np.minimum(found, len(self) - 1)]
+            missing = self.ids[places] != wanted
         if missing.any():
             raise NoSuchIndexError(
                 f"no index {wanted[missing][0]} among the {len(self)} of this dataset"
             )
-        if self.is_trivial:
-            return wanted.astype(np.int64)
-        return np.array([self.places[index] for index in wanted.tolist()])
+        return places
 
     def points_of(self, key: object) -> NDArray[np.int64]:
         """Points of some groups, group by group.
@@ -141,10 +145,11 @@ class Grouping:
         places = self.places_of(key)
         if self.is_trivial:
             return places
-        return np.concatenate([
-            np.zeros(0, dtype=np.int64),
-            *(self._points[place] for place in places),
-        ])
+        sizes = self._sizes[places]
+        firsts = (np.cumsum(self._sizes) - self._sizes)[places]
+        shifts = np.repeat(firsts - (np.cumsum(sizes) - sizes), sizes)
+        rows: NDArray[np.int64] = np.arange(int(sizes.sum())) + shifts
+        return self._by_group[rows]
 
     def of_points(self, points: NDArray[np.int64]) -> Grouping:
         """The grouping of some of the points, by the groups that they are of.

@@ -131,9 +131,23 @@ class Columns:
         return names
 
     @cached_property
-    def rows(self) -> dict[int, int]:
-        """The row of each index."""
-        return {index: row for row, index in enumerate(self.indices.tolist())}
+    def _by_index(self) -> NDArray[np.int64]:
+        return np.argsort(self.indices, kind="stable")
+
+    def rows_of(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows in which some indices are.
+
+        Args:
+            indices: ``(m,)``.
+
+        Returns:
+            ``(m,)`` positions, -1 where an index is in none.
+        """
+        if not len(self):
+            return np.full(len(indices), -1)
+        places = np.searchsorted(self.indices, indices, sorter=self._by_index)
+        rows = self._by_index[np.minimum(places, len(self) - 1)]
+        return np.where(self.indices[rows] == indices, rows, -1)
 
     def take(self, rows: NDArray[np.int64]) -> Columns:
         """Some rows, in the order given.
@@ -151,7 +165,7 @@ class Columns:
 
     def by_index(self) -> Columns:
         """All rows, in the order of their indices."""
-        return self.take(np.argsort(self.indices, kind="stable"))
+        return self.take(self._by_index)
 
     def is_same(self, other: Columns) -> bool:
         """Whether the other columns say the same in the same order.

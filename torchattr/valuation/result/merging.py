@@ -35,7 +35,7 @@ def merged(left: Columns, right: Columns) -> Columns:
     """
     if not len(left) or not len(right):
         return left if len(left) else right
-    rows = np.array([left.rows.get(i, -1) for i in right.indices.tolist()])
+    rows = left.rows_of(right.indices)
     shared, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
     both = _pooled(left.take(rows[shared]), right.take(shared))
     joined = {
@@ -101,13 +101,13 @@ def _joined_names(
     if left.given_names is None and right.given_names is None:
         return None
     shared = rows >= 0
-    mine, theirs = left.names[rows[shared]].tolist(), right.names[shared].tolist()
-    for index, name, other in zip(right.indices[shared], mine, theirs, strict=True):
-        if str(name) != str(other):
-            raise InputError(
-                f"index {index} is named {name!r} in one result and {other!r} in the "
-                "other: they are not of the same data"
-            )
-    names = [*left.names.tolist(), *right.names[~shared].tolist()]
-    one_type = len({type(name) for name in names}) == 1
-    return np.array(names if one_type else [str(name) for name in names])
+    mine, theirs = left.names[rows[shared]], right.names[shared]
+    differ = mine.astype(str) != theirs.astype(str)
+    if differ.any():
+        first = int(differ.argmax())
+        raise InputError(
+            f"index {right.indices[shared][first]} is named {mine[first]!s} in one "
+            f"result and {theirs[first]!s} in the other: they are not of the same data"
+        )
+    # Integers beside strings become strings.
+    return np.concatenate([left.names, right.names[~shared]])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchattr.errors import InputError
-from torchattr.valuation.result.columns import Column, Columns
+from torchattr.valuation.result.columns import Column, Columns, as_array
 from torchattr.valuation.result.value_item import ValueItem
 
 __all__ = ["NoSuchPointError", "Rows"]
@@ -106,15 +106,15 @@ class Rows:
         Raises:
             NoSuchPointError: If an index is not in the result.
         """
-        wanted = np.atleast_1d(np.asarray(data_indices)).tolist()
-        rows = self._columns.rows
-        missing = [index for index in wanted if index not in rows]
-        if missing:
+        wanted = np.atleast_1d(as_array(data_indices))
+        rows = self._columns.rows_of(wanted) if wanted.dtype.kind in "iu" else [-1]
+        rows = np.asarray(rows, dtype=np.int64) if wanted.size else wanted.astype(int)
+        if (rows < 0).any():
             raise NoSuchPointError(
-                f"no index {missing[0]!r} in this result of {len(self)} points; "
-                "result.indices lists those there are"
+                f"no index {wanted[rows < 0][0]!s} in this result of {len(self)} "
+                "points; result.indices lists those there are"
             )
-        return np.array([rows[index] for index in wanted], dtype=np.int64)
+        return rows
 
     def get(self, data_index: int) -> ValueItem:
         """What is known about one point, whatever the order.
