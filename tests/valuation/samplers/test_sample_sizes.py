@@ -69,8 +69,6 @@ def test_shares_follow_the_function(strategy, function):
     numbers=st.lists(st.floats(0, 9), min_size=1, max_size=9).filter(
         lambda numbers: sum(numbers) > 1
     ),
-        lambda x: sum(x) > 1
-    ),
     n_samples=st.integers(1, 99),
 )
 def test_rounding_keeps_the_sum_and_is_within_one(numbers, n_samples):
