@@ -158,6 +158,9 @@ def _coordinates(
 
     A coordinate enters by a sum of products, not by its place in memory, so that an
     element keeps its numbers when a dimension gets longer.
+
+    Returns:
+        Four tensors of the leading shape, and two as long as the last dimension.
     """
     *leading, last = shape or (1,)
     counter = torch.zeros((), dtype=torch.int64, device=device)

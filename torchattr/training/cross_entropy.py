@@ -45,32 +45,35 @@ def _cross_entropy(
     members: Tensor | None, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:  # ruff: ignore[any-type] (a tensor, or NotImplemented)
     outputs, targets = args[:2]
+    outdated = [kwargs.get(name) for name in ("size_average", "reduce")]
     if (
         targets.dtype != torch.int64
         or outputs.ndim != targets.ndim + 1
         or (members is not None and len(outputs) != len(members))
-        or kwargs.get("size_average") is not None
-        or kwargs.get("reduce") is not None
+        or outdated != [None, None]
     ):
         return NotImplemented
     weight, smoothing = kwargs.get("weight"), kwargs.get("label_smoothing", 0.0)
-    counted = targets != kwargs.get("ignore_index", -100)
+    ignored = kwargs.get("ignore_index", -100)
+    counted = targets != ignored
     if members is not None:
         counted &= members.reshape(-1, *[1] * (targets.ndim - 1))
-    classes = torch.where(counted, targets, 0)
+    # Some class for those that are ignored: they are chosen, and left out afterwards.
+    classes = torch.where(targets == ignored, 0, targets)
     logs = _logarithms_of_shares(outputs)  # classes first
     losses = -logs.gather(0, classes[None])[0]
     weights = None if weight is None else weight[classes]
     if weights is not None:
-        losses = losses * weights
+        losses = weights * losses
     if smoothing:
-        if weight is not None:
-            logs = logs * weight.reshape(-1, *[1] * (logs.ndim - 1))
-        losses = (1 - smoothing) * losses - smoothing / len(logs) * logs.sum(0)
-    losses = torch.where(counted, losses, 0.0)
+        by_class = torch.ones(()) if weight is None else weight
+        every = logs * by_class.to(logs).reshape(-1, *[1] * (logs.ndim - 1))
+        losses = (1 - smoothing) * losses - smoothing / len(logs) * every.sum(0)
     reduction = kwargs.get("reduction", "mean")
     if reduction == "none":
-        return losses
+        # Rows of padding keep what they are, so that the trial sees who reads them.
+        return torch.where(targets == ignored, 0.0, losses)
+    losses = torch.where(counted, losses, 0.0)
     if reduction == "sum":
         return losses.sum()
     total = counted if weights is None else torch.where(counted, weights, 0.0)

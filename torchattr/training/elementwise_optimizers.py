@@ -48,8 +48,8 @@ def fuse(optimizer: torch.optim.Optimizer) -> None:
 def is_elementwise(recipe: Recipe) -> bool:
     """Whether an optimizer does the same to stacked parameters as to each alone.
 
-    PyTorch's own are known. Any other is tried on gradients of very different sizes: one
-    that takes norms, or products of matrices, gives itself away.
+    PyTorch's own are known. Any other is tried on gradients of very different sizes:
+    one that takes norms, or products of matrices, gives itself away.
 
     Args:
         recipe: What holds the optimizer.

@@ -148,7 +148,7 @@ def as_examples(data: object, *, dtype: torch.dtype | None = None) -> Examples:
         return data
     if isinstance(data, Dataset):
         return _of_torch_dataset(data, dtype)
-    if isinstance(data, RawDataset) and not isinstance(data, np.ndarray | Tensor):
+    if not isinstance(data, np.ndarray | Tensor) and isinstance(data, RawDataset):
         data = tuple(data.data())
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise InputError(
@@ -224,14 +224,12 @@ def _rows(tensor: Tensor, index: Tensor) -> Tensor:
 
 def _of_torch_dataset(dataset: Dataset[Any], dtype: torch.dtype) -> Examples:
     if isinstance(dataset, TensorDataset):
-        *inputs, targets = dataset.tensors
-        return Examples(
-            inputs[0].detach() if len(inputs) == 1 else tuple(inputs), targets.detach()
-        )
+        *tensors, targets = (tensor.detach() for tensor in dataset.tensors)
+        return Examples(tensors[0] if len(tensors) == 1 else tuple(tensors), targets)
     if isinstance(dataset, IterableDataset):
         items: Sequence[Any] = list(dataset)
     else:
-        items = [dataset[i] for i in range(len(dataset))]  # type: ignore[arg-type]  # map-style ones have a length
+        items = [dataset[i] for i in range(len(dataset))]  # type: ignore[arg-type]  # a map has a length
     first = items[0] if items else None
     if not isinstance(first, tuple | list) or len(first) != 2:
         raise InputError(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["MODEL_ERRORS", "FallbackWarning"]
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
+__all__ = ["MODEL_ERRORS", "FallbackWarning", "batched_quietly"]
 
 #: What a model, a loss or an optimizer may raise when it is given stacked tensors that
 #: it cannot handle. The plain loop then shows whether the error is the user's own.
@@ -40,3 +44,15 @@ class FallbackWarning(UserWarning):
         >>> [w.category.__name__ for w in caught]
         ['FallbackWarning']
     """
+
+
+@contextmanager
+def batched_quietly() -> Generator[None, None, None]:
+    """Silence PyTorch where it has no batched form of a function and loops over models.
+
+    Yields:
+        Nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        yield

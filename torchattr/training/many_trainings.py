@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torchattr.games.memory import is_out_of_memory
 from torchattr.training.examples import Examples
-from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning
+from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning, batched_quietly
 from torchattr.training.plain_loop import train_alone
 from torchattr.training.recipe import Recipe
 from torchattr.training.stacked_loop import StackedPlan, train_together
@@ -39,6 +39,9 @@ class ManyTrainings:
 
         Returns:
             ``(K, *shape)`` for each, in the order of the coalitions.
+
+        Raises:
+            MODEL_ERRORS: What the plain loop raises; memory that runs out.
         """
         # Largest first, so that models which take a step are neighbours, and the
         # members of a padded minibatch are of similar number.
@@ -49,7 +52,9 @@ class ManyTrainings:
         if len(places) == 0:
             return state
         if self._plan is None:
-            self._decide(try_stacking(self.recipe, examples))
+            with batched_quietly():
+                plan = try_stacking(self.recipe, examples)
+            self._decide(plan)
         if isinstance(self._plan, StackedPlan):
             try:
                 self._train_stacked(self._plan, examples, coalitions, places, state)
@@ -77,7 +82,8 @@ class ManyTrainings:
         state = {}
         for name, parameter in model.named_parameters():
             value = parameter.detach().expand(n_models, *parameter.shape)
-            state[name] = value.contiguous() if parameter.requires_grad else value
+            # A copy, although a single model's stack is contiguous as it is.
+            state[name] = _copy(value) if parameter.requires_grad else value
         for name, buffer in model.named_buffers():
             state[name] = buffer.detach().expand(n_models, *buffer.shape)
         return state
@@ -90,10 +96,8 @@ class ManyTrainings:
         places: Tensor,
         state: dict[str, Tensor],
     ) -> None:
-        with warnings.catch_warnings():
-            # PyTorch has no batched form of some functions, and loops over the models.
-            warnings.filterwarnings("ignore", "There is a performance drop")
-            for part in places.split(plan.models_at_once):
+        with batched_quietly():
+            for part in torch.split(places, plan.models_at_once):
                 trained = train_together(self.recipe, plan, examples, coalitions[part])
                 for name, stack in trained.items():
                     state[name][part] = stack
@@ -109,3 +113,7 @@ class ManyTrainings:
             for group in (parameters, buffers)
             for name in group[0]
         }
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)

@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 from torchattr.errors import InputError
 from torchattr.games.memory import in_parts, is_out_of_memory
 from torchattr.training.examples import Inputs, map_inputs
-from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning
+from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning, batched_quietly
 from torchattr.training.recipe import Recipe
 
 __all__ = ["ModelOutputs"]
@@ -114,8 +114,7 @@ def _call(module: nn.Module, state: dict[str, Tensor], inputs: Inputs) -> Tensor
 
 
 def _at_once(module: nn.Module, state: dict[str, Tensor], inputs: Inputs) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "There is a performance drop")
+    with batched_quietly():
         outputs: Tensor = vmap(lambda one: _call(module, one, inputs))(state)
     return outputs
 

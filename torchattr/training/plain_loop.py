@@ -35,7 +35,7 @@ def generators_kept(device: torch.device) -> Generator[None, None, None]:
 
 def _seed(seed: int, device: torch.device) -> None:
     # torch.manual_seed would seed devices that nobody asked about.
-    torch.random.default_generator.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.manual_seed(seed)
@@ -75,7 +75,7 @@ def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Mod
             visits = order(recipe.seed, epoch, len(examples)).to(coalition.device)
             keys = step_keys(key, epoch, n_steps)[0]
             seeds = keys[:, 0, 0].tolist()
-            batches = visits[coalition[visits]].split(batch_size)
+            batches = torch.split(visits[coalition[visits]], batch_size)
             for step, batch in enumerate(batches):
                 minibatch = examples.take(batch)
                 optimizer.zero_grad()
@@ -85,7 +85,7 @@ def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Mod
                     loss = recipe.minibatch_loss(
                         model, minibatch.inputs, minibatch.targets
                     )
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
             if scheduler is not None:
                 scheduler.step()

@@ -84,7 +84,10 @@ def _is_rows(x: object, members: Tensor) -> bool:
 
 
 def _loss(
-    members: Tensor, function: Callable[..., Tensor], args: Any, kwargs: dict[str, Any]
+    members: Tensor,
+    function: Callable[..., Tensor],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:  # ruff: ignore[any-type] (a tensor, or NotImplemented)
     """A loss that has one value for each row, or for each element of it."""
     tensors = [x for x in args if isinstance(x, Tensor)]
@@ -108,13 +111,20 @@ def _loss(
 
 
 def _classification_loss(
-    members: Tensor, function: Callable[..., Tensor], args: Any, kwargs: dict[str, Any]
+    members: Tensor,
+    function: Callable[..., Tensor],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:  # ruff: ignore[any-type] (a tensor, or NotImplemented)
     """Cross entropy or negative log-likelihood of classes that are given by number."""
     outputs, targets = args[:2]
     if targets.is_floating_point():
         return _loss(members, function, args, kwargs)
-    if len(args) > 2 or not (_is_rows(outputs, members) and _is_rows(targets, members)):
+    if (
+        kwargs.get("reduction") == "none"
+        or not _is_rows(outputs, members)
+        or not _is_rows(targets, members)
+    ):
         return NotImplemented
     # A row of padding gets the target that PyTorch leaves out, so that reductions,
     # weights of classes and smoothing are PyTorch's own.

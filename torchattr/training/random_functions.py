@@ -74,6 +74,9 @@ def _dropout(
         features: Whether whole features are dropped, not elements.
         unbatched: The number of dimensions that an input without a batch has.
         in_place: Whether the function changes its input.
+
+    Returns:
+        What :class:`~torchattr.training.rewriting.Rewriting` calls, after the numbers.
     """
 
     def rewrite(

@@ -22,7 +22,8 @@ class Rewriting(TorchFunctionMode):
     attention layer.
 
     Args:
-        rewriters: What to call in place of a function, or of several.
+        *rewriters: What to call in place of a function, or of several. The first that
+            does not return ``NotImplemented`` counts.
 
     Example:
         >>> import torch
@@ -31,7 +32,7 @@ class Rewriting(TorchFunctionMode):
         'seen'
     """
 
-    def __init__(self, rewriters: Mapping[Any, Rewriter]) -> None:
+    def __init__(self, *rewriters: Mapping[Any, Rewriter]) -> None:
         super().__init__()
         self.rewriters = rewriters
 
@@ -44,9 +45,9 @@ class Rewriting(TorchFunctionMode):
     ) -> Any:  # ruff: ignore[any-type] (what that function returns)
         """Call the rewriter of a function, if it has one."""
         kwargs = kwargs or {}
-        rewriter = self.rewriters.get(func)
-        if rewriter is not None:
-            result = rewriter(func, args, kwargs)
-            if result is not NotImplemented:
-                return result
+        for table in self.rewriters:
+            if func in table:
+                result = table[func](func, args, kwargs)
+                if result is not NotImplemented:
+                    return result
         return func(*args, **kwargs)

@@ -107,13 +107,11 @@ class StackedModel:
         for owner, name, i in self._slots:
             owner[name] = parameters[i]
         random = {} if keys is None else random_rewriters(CounterRandom(keys))
-        reductions = cross_entropy_rewriters(members)
-        if members is not None:
-            reductions = ragged_rewriters(members) | reductions
+        reductions = {} if members is None else ragged_rewriters(members)
         with self.recipe.autocast():
             with Rewriting(random) if random else nullcontext():
                 outputs = call_model(self.module, inputs)
-            with Rewriting(random | reductions):
+            with Rewriting(random, cross_entropy_rewriters(members), reductions):
                 losses = self.recipe.loss_of(outputs, targets)
         if not losses.ndim:
             return losses
@@ -124,7 +122,8 @@ def _stacked(parameter: Tensor, n_models: int, *, transposed: bool) -> Tensor:
     value = parameter.detach()
     if transposed:
         value = value.t()
-    stack = value.expand(n_models, *value.shape).contiguous()
+    stack = value.expand(n_models, *value.shape)
+    stack = stack.clone(memory_format=torch.contiguous_format)
     return stack.transpose(1, 2) if transposed else stack
 
 
@@ -133,6 +132,9 @@ def _linear_weights(module: nn.Module) -> set[int]:
 
     A batched product with the transpose of a contiguous matrix takes three times as
     long as one with the matrix itself.
+
+    Returns:
+        Their ids.
     """
     owners: dict[int, set[type]] = {}
     for part in module.modules():
@@ -145,7 +147,7 @@ def _linear_weights(module: nn.Module) -> set[int]:
 def _slots(
     module: nn.Module, names: list[str]
 ) -> Iterator[tuple[dict[str, Any], str, int]]:
-    """Every place where a module keeps a trained parameter, tied ones more than once."""
+    """Every place where a module keeps a trained parameter: for a tied one, several."""
     numbers = {
         id(parameter): names.index(name)
         for name, parameter in module.named_parameters()

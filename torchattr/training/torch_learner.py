@@ -251,14 +251,13 @@ def _initial_model(
     seed: int,
     device: torch.device | str | None,
 ) -> nn.Module:
+    made: object = model
     if isinstance(model, nn.Module):
         made = copy.deepcopy(model)
     elif callable(model):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             made = model()
-    else:
-        made = model
     if not isinstance(made, nn.Module):
         raise InputError(
             "model must be a torch.nn.Module, or a function without arguments that "

@@ -45,6 +45,9 @@ def try_stacking(recipe: Recipe, examples: Examples) -> StackedPlan | str:
 
     Returns:
         A plan; or the reason why there is none, as the end of a sentence.
+
+    Raises:
+        MODEL_ERRORS: What a single model raises; memory that runs out.
     """
     if not is_elementwise(recipe):
         return "the optimizer looks at whole parameters, not at each number alone"
@@ -90,6 +93,7 @@ class _Trial:
             stack += 0.1 * noise * stack + 0.01 * noise
         coalitions = torch.eye(2, dtype=torch.bool, device=device)
         self.keys = step_keys(coalition_keys(coalitions, recipe.seed), 0, 1)[:, 0]
+        self.precision = 0.0 if recipe.amp is None else torch.finfo(recipe.amp).eps
         self.n_random = 0
         self.saved_bytes = 0
         self.changed_buffers: list[str] = []
@@ -98,7 +102,7 @@ class _Trial:
 
     def agrees(self) -> bool:
         """Whether stacked models have the losses and gradients of single ones."""
-        return _agree(self._together(self._minibatch()), self.wanted)
+        return _agree(self._together(self._minibatch()), self.wanted, self.precision)
 
     def may_be_padded(self) -> bool:
         """Whether rows of padding, however odd, leave losses and gradients alone."""
@@ -109,7 +113,7 @@ class _Trial:
         try:
             wanted = [self._alone(i, length) for i, length in enumerate(lengths)]
             padded = self._minibatch(width)
-            if not _agree(self._together(padded, members), wanted):
+            if not _agree(self._together(padded, members), wanted, self.precision):
                 return False
             # NaN in the padding shows whatever reads it, such as a largest value.
             losses = self._losses(_with_nan(padded, ~members), members)
@@ -117,7 +121,7 @@ class _Trial:
             if is_out_of_memory(error):
                 raise
             return False
-        return _close(losses, torch.stack([loss for loss, _ in wanted]))
+        return _close(losses, torch.stack([loss for loss, _ in wanted]), self.precision)
 
     def models_at_once(self) -> int:
         """How many models fit into the memory that a step may take."""
@@ -196,24 +200,24 @@ def _with_nan(minibatch: Examples, rows: Tensor) -> Examples:
     return minibatch.map(spoilt)
 
 
-def _agree(got: list[_Result], wanted: list[_Result]) -> bool:
+def _agree(got: list[_Result], wanted: list[_Result], precision: float) -> bool:
     for (loss, grads), (wanted_loss, wanted_grads) in zip(got, wanted, strict=True):
-        if not _close(loss, wanted_loss):
+        if not _close(loss, wanted_loss, precision):
             return False
         for grad, wanted_grad in zip(grads, wanted_grads, strict=True):
             if (grad is None) != (wanted_grad is None):
                 return False
-            if grad is not None and not _close(grad, wanted_grad):
+            if grad is not None and not _close(grad, wanted_grad, precision):
                 return False
     return True
 
 
-def _close(got: Tensor, wanted: Tensor | None) -> bool:
+def _close(got: Tensor, wanted: Tensor | None, precision: float) -> bool:
     """Equality to rounding, relative to the largest number."""
     if wanted is None or got.shape != wanted.shape:
         return False
     if not bool(torch.isfinite(wanted).all()):
         return True  # nothing can be said; the plain loop has the same trouble
     scale = wanted.abs().max().clamp(min=1e-3) if wanted.numel() else 1.0
-    tolerance = torch.finfo(wanted.dtype).eps ** 0.5
+    tolerance = max(torch.finfo(wanted.dtype).eps ** 0.5, 8 * precision)
     return bool(((got - wanted).abs() <= tolerance * scale).all())
