@@ -92,9 +92,16 @@ def test_a_users_sampler_visits_the_same_indices(iteration):
         def sample_limit(self, indices):
             raise NotImplementedError
 
-    found = list(islice(Empty(index_iteration=iteration).index_iterable(INDICES), 9))
+    sampler = Empty(index_iteration=iteration)
+    found = list(islice(sampler.index_iterable(INDICES), 9))
+    assert found == list(islice(sampler.index_iterable(INDICES), 9))
     assert len(found) == min(9, ITERATIONS[iteration] or 9)
     assert set(found) <= {4, 7, 9, None}
+    seeded = [Empty(index_iteration=iteration) for _ in range(2)]
+    for one in seeded:
+        one._rng = np.random.default_rng(1)
+    one, other = (list(islice(s.index_iterable(INDICES), 9)) for s in seeded)
+    assert one == other
     ours = UniformSampler(index_iteration=iteration, seed=3)
     samples = islice(ours.generate(INDICES), 9)
     assert [s.idx for s in samples] == list(islice(ours.index_iterable(INDICES), 9))

@@ -98,7 +98,7 @@ def test_sizes_in_turn():
     order = [size for size, _ in RoundRobinSizeIteration(Given([2, 3, 1]), 2)]
     assert order == [0, 1, 2, 0, 1, 1]
     assert list(FiniteSequentialSizeIteration(Given([2, 0, 1]), 2)) == [(0, 2), (2, 1)]
-    assert RoundRobinIteration is RoundRobinSizeIteration
+    assert list(RoundRobinIteration(Given([1, 1]), 1)) == [(0, 1), (1, 1)]
     assert list(RandomSizeIteration(Given([0, 3, 0]), 2, seed=1)) == [(1, 1)]
 
 

@@ -37,6 +37,20 @@ class IndexIteration(ABC):
     Args:
         indices: The indices.
         seed: Source of randomness, for iterations that need one.
+
+    Example:
+        >>> class OnlyFirst(IndexIteration):
+        ...     def __iter__(self):
+        ...         return iter(self._indices[:1].tolist())
+        ...     @staticmethod
+        ...     def length(n_indices):
+        ...         return min(n_indices, 1)
+        ...     @staticmethod
+        ...     def complement_size(n):
+        ...         return n - 1
+        >>> from torchattr.valuation.samplers import LOOSampler
+        >>> list(LOOSampler(index_iteration=OnlyFirst).generate(np.array([4, 7])))
+        [Sample(idx=4, subset=array([7]))]
     """
 
     def __init__(self, indices: NDArray[np.int64], seed: Seed = None) -> None:

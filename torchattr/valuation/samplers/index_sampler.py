@@ -47,6 +47,13 @@ class IndexSampler(ABC):
     Args:
         batch_size: Samples in each batch of :meth:`generate_batches`. Methods of
             valuation evaluate as many at once as the utility takes, whatever it is.
+
+    Example:
+        >>> from torchattr.valuation.samplers import UniformSampler
+        >>> sampler = UniformSampler(batch_size=4, seed=0)
+        >>> batch = next(sampler.generate_batches(np.arange(3)))
+        >>> [sample.idx for sample in batch], sampler.n_samples
+        ([0, 1, 2, 0], 4)
     """
 
     def __init__(self, batch_size: int = 1) -> None:

@@ -19,6 +19,16 @@ class OwenStrategy(ABC):
 
     Args:
         n_samples_outer: Number of probabilities for each visit to an index.
+
+    Example:
+        >>> class Halfway(OwenStrategy):  # the midpoint rule
+        ...     def outer(self, q_stop, start, count, entropy):
+        ...         middle = (np.arange(self.n_samples_outer) + 0.5) * q_stop
+        ...         return np.tile(middle / self.n_samples_outer, (count, 1))
+        ...     def weights(self):
+        ...         return np.full(self.n_samples_outer, 1 / self.n_samples_outer)
+        >>> Halfway(2)(1.0)
+        array([0.25, 0.75])
     """
 
     def __init__(self, n_samples_outer: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchattr.errors import InputError
-from torchattr.sampling.random_words import Seed
+from torchattr.sampling.random_words import Seed, entropy_of
 from torchattr.sampling.visits import SubsetLaw, Visits
 from torchattr.valuation.samplers.generated_rounds import GeneratedRounds
 from torchattr.valuation.samplers.index_iterations import (
@@ -66,7 +66,7 @@ class PowersetSampler(IndexSampler, ABC):
             )
         self._index_iterator_cls = index_iteration
         self._rounds = GeneratedRounds(self, is_proper=index_iteration.is_proper())
-        self._seed: Seed = None
+        self._seed: Seed = entropy_of(None)
 
     @property
     def index_iteration(self) -> type[IndexIteration]:
@@ -82,7 +82,10 @@ class PowersetSampler(IndexSampler, ABC):
         Returns:
             An iterator over indices, or over ``None`` for samples of the whole set.
         """
-        return visited(self._index_iterator_cls, indices, self._seed)
+        # A user's sampler that has random numbers of its own, by pyDVL's name for them,
+        # has its indices from there as well.
+        seed = vars(self).get("_rng", self._seed)
+        return visited(self._index_iterator_cls, indices, seed)
 
     def complement_size(self, n: int) -> int:
         """How many indices the subsets are made of.

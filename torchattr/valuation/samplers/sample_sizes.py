@@ -32,6 +32,13 @@ class SampleSizeStrategy(ABC):
             rounded up; ``None`` as many as make the smallest :math:`m_k` one.
         lower_bound: The smallest size; ``None`` is 0.
         upper_bound: The largest size; ``None`` is the number of others.
+
+    Example:
+        >>> class Middle(SampleSizeStrategy):
+        ...     def fun(self, n_indices, subset_len):
+        ...         return subset_len * (n_indices - subset_len)
+        >>> Middle(n_samples=10).sample_sizes(4, probs=False)
+        array([0, 3, 4, 3, 0])
     """
 
     def __init__(

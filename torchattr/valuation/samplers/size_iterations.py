@@ -32,6 +32,15 @@ class SampleSizeIteration(ABC):
         strategy: How many subsets of each size.
         n_indices: Number of indices that subsets are made of.
         seed: Source of randomness, for an iteration that needs one.
+
+    Example:
+        >>> from torchattr.valuation.samplers.sample_sizes import ConstantSampleSize
+        >>> class Descending(SampleSizeIteration):
+        ...     def __iter__(self):
+        ...         counts = self.strategy.sample_sizes(self.n_indices, probs=False)
+        ...         return reversed(list(enumerate(counts.tolist())))
+        >>> list(Descending(ConstantSampleSize(6), 2))
+        [(2, 2), (1, 2), (0, 2)]
     """
 
     def __init__(
@@ -93,8 +102,13 @@ class RandomSizeIteration(SampleSizeIteration):
         yield int(schedule.sizes(self.n_indices, 0, 1)[0, 0]), 1
 
 
-#: pyDVL's name.
-RoundRobinIteration = RoundRobinSizeIteration
+class RoundRobinIteration(RoundRobinSizeIteration):
+    """:class:`RoundRobinSizeIteration`, by the name that it has in pyDVL.
+
+    Example:
+        >>> issubclass(RoundRobinIteration, RoundRobinSizeIteration)
+        True
+    """
 
 
 @final
