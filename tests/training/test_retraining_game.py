@@ -225,6 +225,17 @@ def test_values_of_one_logit_and_of_values():
     assert empty < 0.01 < full
 
 
+def test_a_model_that_squeezes_its_outputs():
+    class Squeezed(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x).squeeze()
+
+    y, y_test = ((target == 0).double() for target in (TRAIN[1], TEST[1]))
+    made = learner(Squeezed(nn.Linear(4, 1)).double(), nn.BCEWithLogitsLoss())
+    played = RetrainingGame(made, (TRAIN[0], y), (TEST[0], y_test))
+    assert played(coalitions(3)).shape == (3,)
+
+
 # What a log knows a game by
 
 

@@ -148,9 +148,10 @@ class RetrainingGame(Game):
         model = self.learner.model
         tensors = (*model.named_parameters(), *model.named_buffers())
         stacked = {name: tensor.detach()[None] for name, tensor in tensors}
-        first = self.test.take(torch.zeros(1, dtype=torch.int64, device=self.device))
+        # Twice, because a model that squeezes its output drops a batch of one.
+        twice = self.test.take(torch.zeros(2, dtype=torch.int64, device=self.device))
         with torch.no_grad():
-            return self.learner.outputs(stacked, first.inputs)[0, 0]
+            return self.learner.outputs(stacked, twice.inputs)[0, 0]
 
     def _checked_default(
         self, default: float | ArrayLike | Tensor | None, output: Tensor
