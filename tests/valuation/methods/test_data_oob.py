@@ -23,6 +23,7 @@ from torchattr.errors import InputError
 from torchattr.metrics import mislabel_auroc
 from torchattr.training import TorchLearner
 from torchattr.valuation.dataset import Dataset, GroupedDataset
+from torchattr.valuation.methods import out_of_bag
 from torchattr.valuation.methods.data_oob_valuation import DataOOBValuation
 from torchattr.valuation.result import Status
 
@@ -209,9 +210,7 @@ class TestLearner:
 
         together = values(0)
         assert not np.array_equal(together, values(1))
-        monkeypatch.setattr(
-            "torchattr.valuation.methods.out_of_bag.models_in_memory", lambda *_: 2
-        )
+        monkeypatch.setattr(out_of_bag, "models_in_memory", lambda *_: 2)
         np.testing.assert_array_equal(values(0), together)
 
 

@@ -19,7 +19,7 @@ from torchattr.valuation.dataset import Dataset, GroupedDataset
 from torchattr.valuation.methods.knn_shapley_valuation import KNNShapleyValuation
 from torchattr.valuation.result import Status
 from torchattr.valuation.types import Sample
-from torchattr.valuation.utility import game_of
+from torchattr.valuation.utility import game_of, neighbourhoods
 from torchattr.valuation.utility.knn_classifier_utility import KNNClassifierUtility
 
 
@@ -224,9 +224,7 @@ def test_how_many_test_points_go_together_changes_nothing(monkeypatch):
     train, test = points(9, 1), points(7, 2)
     model = KNeighborsClassifier(2, weights="distance")
     together = KNNShapleyValuation(model, test).fit(train).result.values
-    monkeypatch.setattr(
-        "torchattr.valuation.utility.neighbourhoods._CHUNK_BYTES", 8 * 9 * 2
-    )
+    monkeypatch.setattr(neighbourhoods, "_CHUNK_BYTES", 8 * 9 * 2)
     parts = KNNShapleyValuation(model, test, progress={"disable": True}).fit(train)
     np.testing.assert_allclose(parts.result.values, together, atol=1e-13)
 

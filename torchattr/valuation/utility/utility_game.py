@@ -13,6 +13,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.game import Game
 from torchattr.valuation.types import Sample
+from torchattr.valuation.utility.batch_utility import BatchUtility
 from torchattr.valuation.utility.failures import Failures
 from torchattr.valuation.utility.model_utility import ModelUtility
 from torchattr.valuation.utility.utility import UtilityBase
@@ -36,7 +37,8 @@ class UtilityGame(Game):
     value.
 
     Args:
-        utility: A utility that has its training data.
+        utility: What sets of points are worth.
+        data: The points; ``None`` for those that the utility has.
 
     Attributes:
         utility: The utility.
@@ -53,7 +55,7 @@ class UtilityGame(Game):
         >>> class Size(UtilityBase):
         ...     def __call__(self, sample):
         ...         return 0.0 if sample is None else float(len(sample.subset))
-        >>> game = UtilityGame(Size().with_dataset(Dataset(np.eye(3), np.arange(3))))
+        >>> game = UtilityGame(Size(), Dataset(np.eye(3), np.arange(3)))
         >>> game(game.ends())
         tensor([0., 3.], dtype=torch.float64)
     """
@@ -62,8 +64,8 @@ class UtilityGame(Game):
         64  # amortises sending the data, and loses little to a crash
     )
 
-    def __init__(self, utility: UtilityBase) -> None:
-        data = utility.training_data
+    def __init__(self, utility: UtilityBase, data: Dataset | None = None) -> None:
+        data = utility.training_data if data is None else data
         if data is None:
             raise InputError(
                 "the utility needs training data; use utility.with_dataset(data)"
@@ -154,7 +156,9 @@ def game_of(utility: UtilityBase | Game, data: Dataset | None = None) -> Game:
         utility = utility.with_dataset(data)
     if isinstance(utility, ModelUtility) and utility.learner_game is not None:
         return utility.learner_game
-    return UtilityGame(utility)
+    if isinstance(utility, BatchUtility):
+        return utility.game
+    return UtilityGame(utility, data)
 
 
 def _answers_of(utility: UtilityBase, subsets: Sequence[_Subset]) -> list[_Answer]:
