@@ -69,6 +69,20 @@ def test_values_are_utilities_of_the_indices_that_stay():
     assert game.data_names.tolist() == TRAIN.names.tolist()
 
 
+def test_a_utility_may_keep_its_own_data():
+    class Stubborn(Sum):
+        def with_dataset(self, data, copy=True):
+            return self
+
+        @property
+        def training_data(self):
+            return None
+
+    asked = coalitions(3)
+    expected = game_of(Sum(), TRAIN)(asked)
+    assert torch.equal(game_of(Stubborn(), TRAIN)(asked), expected)
+
+
 def test_values_of_a_model():
     utility, asked = iris().with_dataset(TRAIN), coalitions(9)
     expected = [utility(Sample(None, np.flatnonzero(row))) for row in asked]
