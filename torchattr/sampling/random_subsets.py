@@ -101,7 +101,7 @@ def subsets_of_sizes(
     outside = players.numpy()
     keys[rows[outside >= 0], outside[outside >= 0]] = _MOST
     # Sorting keys alone is several times as fast as sorting places by their keys; two
-    # equal keys, which would leave the size short, are as rare as one row in a million.
+    # equal keys that would leave the size short are in one of millions of rows.
     ranked = np.sort(keys, axis=1)
     before = ranked[rows, np.clip(sizes - 1, 0, n - 1)]
     at = ranked[rows, np.clip(sizes, 0, n - 1)]

@@ -192,6 +192,8 @@ def test_antithetic_probabilities_end_at_one_half_and_pairs_are_replicates():
     assert torch.equal(one ^ other, (torch.arange(9) != 2).expand_as(one))
     assert torch.equal(marginals.replicates[::2], marginals.replicates[1::2])
     assert len(marginals.replicates.unique()) == 1500
+    assert marginals.strata.tolist() == [0] * 1000 + [1] * 1000 + [2] * 1000
+    assert sampler.stratum_weights(9).tolist() == [0.25, 0.5, 0.25]
     sizes = one.sum(1).double().view(3, 500).mean(1)
     assert sizes[0] == 0
     assert abs(float(sizes[1]) - 2) < 5 * (8 * 0.25 * 0.75 / 500) ** 0.5
