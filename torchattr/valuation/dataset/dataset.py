@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-from typing_extensions import Self
 
 from torchattr.errors import InputError
 from torchattr.valuation.dataset.grouping import Grouping
 from torchattr.valuation.dataset.memory_map import MappedPair
 from torchattr.valuation.dataset.raw_data import Array, RawData, as_raw_data
 from torchattr.valuation.dataset.splitting import RandomState, split
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Data", "Dataset", "Names"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import final
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, final
 
 from torchattr.valuation.dataset.dataset import Data, Dataset, Names
 from torchattr.valuation.dataset.grouping import Grouping
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["GroupedDataset"]
 
