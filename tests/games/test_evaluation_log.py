@@ -75,6 +75,13 @@ def test_values_need_not_be_contiguous(path):
     assert torch.equal(next(iter(opened(path)))[1], values)
 
 
+def test_one_value_of_any_stride(path):
+    column = torch.arange(12.0).reshape(4, 3)[1:2, 2]
+    assert column.stride() == (3,)
+    opened(path).append(coalitions(1), column)
+    assert next(iter(opened(path)))[1].tolist() == [5.0]
+
+
 def test_the_file_only_grows(path, ends):
     before = path.read_bytes()
     opened(path).append(coalitions(1), torch.zeros(1, 2))

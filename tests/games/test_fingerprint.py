@@ -162,6 +162,8 @@ def test_different_things_have_different_fingerprints():
         (np.arange(6).reshape(2, 3), torch.arange(6).reshape(2, 3)),
         (torch.arange(6).reshape(2, 3).T, torch.arange(6).reshape(2, 3).T.contiguous()),
         (np.arange(3, dtype=">i8"), np.arange(3)),
+        (torch.arange(6).reshape(2, 3)[1:, 2], torch.tensor([5])),
+        (torch.tensor(2.0).expand(3), torch.full((3,), 2.0)),
         (torch.eye(2).to_sparse(), torch.eye(2)),
         (scaled(2), scaled(2)),
         (net(3), net(3)),

@@ -67,15 +67,17 @@ def _walk(
 ) -> None:
     """Fill the paths step by step; those that end keep the value they have reached."""
     n = game.n_players
-    means = paths.mean(-1)
-    total = means[0, n].clone()
     going = torch.arange(len(paths), device=paths.device)
+    walk = paths.mean(-1)  # of those that go on, so that a policy can have a view
+    total = walk[0, n].clone()
     for t in range(1, n):
-        if len(going) == 0:
-            break
-        values = game(position[going] < t).reshape(len(going), -1).double()
+        values = game(position < t).reshape(len(going), -1).double()
         paths[going, t] = values
-        means[going, t] = values.mean(-1)
-        ended = truncation.truncated(means[going, : t + 1], total, n)
-        stopped, going = going[ended], going[~ended]
-        paths[stopped, t + 1 :] = paths[stopped, t : t + 1]
+        walk[:, t] = values.mean(-1)
+        ended = truncation.truncated(walk[:, : t + 1], total, n)
+        if bool(ended.any()):
+            stopped, stays = going[ended], ~ended
+            paths[stopped, t + 1 :] = paths[stopped, t : t + 1]
+            going, walk, position = going[stays], walk[stays], position[stays]
+            if len(going) == 0:
+                break

@@ -96,8 +96,9 @@ class Cached(Game):
         return {key: place for place, key in enumerate(keys) if key not in rows}
 
     def _evaluate_new(self, coalitions: Tensor, keys: list[bytes]) -> None:
-        order = coalitions.sum(1).argsort(stable=True)
-        coalitions, places = coalitions[order], order.tolist()
+        sizes = [int.from_bytes(key, "little").bit_count() for key in keys]
+        places = sorted(range(len(keys)), key=sizes.__getitem__)  # (which is stable)
+        coalitions = coalitions[places]
         start = 0
         while start < len(keys):
             stop = start + self.game.chunk_size  # (it may shrink from chunk to chunk)

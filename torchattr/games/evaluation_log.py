@@ -22,6 +22,7 @@ from torchattr.games.block_file import (
 )
 from torchattr.games.counts import as_count
 from torchattr.games.fingerprint import fingerprint
+from torchattr.games.tensor_bytes import tensor_bytes
 
 __all__ = ["EvaluationLog"]
 
@@ -122,8 +123,7 @@ class EvaluationLog:
             "shape": list(values.shape[1:]),
         }
         packed = np.packbits(coalitions.cpu().numpy(), axis=1)
-        flat = values.detach().cpu().contiguous().reshape(-1)
-        content = (packed.tobytes(), flat.view(torch.uint8).numpy().tobytes())
+        content = (packed.tobytes(), tensor_bytes(values))
         self._survey.blocks.append(append_block(self.path, header, *content))
 
     def _opened(self) -> Survey:

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.errors import InputError
+from torchattr.games.tensor_bytes import tensor_bytes
 
 __all__ = ["fingerprint", "structure_of"]
 
@@ -183,10 +184,8 @@ def _of_choice(thing: Enum, within: _Within) -> bytes:
 
 @_content.register
 def _of_tensor(thing: Tensor, within: _Within) -> bytes:
-    dense = thing.detach().to_dense() if thing.layout != torch.strided else thing
-    flat = dense.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     dtype, shape = str(thing.dtype).removeprefix("torch."), str(tuple(thing.shape))
-    return _joined("array", dtype, shape, flat.view(torch.uint8).numpy().data)
+    return _joined("array", dtype, shape, tensor_bytes(thing))
 
 
 @_content.register
