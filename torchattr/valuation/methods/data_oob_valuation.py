@@ -18,7 +18,7 @@ from torchattr.valuation.methods.out_of_bag import (
     LearnerBags,
     PointwiseScore,
 )
-from torchattr.valuation.methods.progress_bar import Show, progress_bar
+from torchattr.valuation.progress_bar import Show, progress_bar
 from torchattr.valuation.result import Status, ValuationResult
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from torchattr.games.progress import reporting
 from torchattr.sampling.random_words import Seed, entropy_of
 from torchattr.valuation.methods.one_pass_valuation import OnePassValuation
 from torchattr.valuation.methods.points import Points
-from torchattr.valuation.methods.progress_bar import Show
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import Status, ValuationResult
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torchattr.errors import InputError
 from torchattr.estimation.nearest_neighbours import squared_error_shapley, vote_shapley
 from torchattr.estimation.weighted_nearest_neighbours import weighted_neighbour_shapley
 from torchattr.valuation.methods.one_pass_valuation import OnePassValuation
-from torchattr.valuation.methods.progress_bar import Show, progress_bar
+from torchattr.valuation.progress_bar import Show, progress_bar
 from torchattr.valuation.result import Status, ValuationResult
 from torchattr.valuation.utility.neighbourhoods import NearestNeighbours, Neighbourhoods
 

@@ -23,7 +23,7 @@ from torchattr.sampling.random_subsets import uniform_subsets, words_for_bits
 from torchattr.sampling.random_words import RandomWords, Seed, entropy_of
 from torchattr.valuation.methods.one_pass_valuation import OnePassValuation
 from torchattr.valuation.methods.points import Points
-from torchattr.valuation.methods.progress_bar import Show
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import Status, ValuationResult
 from torchattr.valuation.samplers import IndexSampler
 
