@@ -1,25 +1,30 @@
-"""Explain two small networks and check every claim: ``make demo``."""
+"""Explain two small networks, value the examples of a third: ``make demo``."""
 
 # %% [markdown]
 # # What made these predictions, and how sure are we?
 #
 # Two small networks are trained on data that scikit-learn bundles and then explained:
 # a convolutional network that reads digits, and one that tells malignant from benign
-# tumours by 30 measurements. Run it with `make demo`. Pictures and tables are left in
-# `demo_output/`; the claims made on the way are asserted at the end.
+# tumours by 30 measurements. Then the question is turned around: which training
+# examples made a network, and which of them have a wrong label? Run it with
+# `make demo`. Pictures and tables are left in `demo_output/`; the claims made on the
+# way are asserted at the end.
 
 # %%
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 from comparison import Explained, explain, faithfulness
 from matplotlib.figure import Figure
+from mislabelled_digits import mislabelled_digits
 from scipy.stats import t
 from sklearn.datasets import load_breast_cancer
 from tables import markdown, save
+from torch import nn
 from trained_networks import breast_cancer_network, digits_network
 
 from torchattr.attr import (
@@ -32,9 +37,17 @@ from torchattr.attr import (
 )
 from torchattr.estimation.stopping import StandardErrorBelow
 from torchattr.games import AblationGame
-from torchattr.visualization import feature_bars, image_heatmap
+from torchattr.metrics import RemovalCurve, mislabel_auroc, removal_curve
+from torchattr.valuation import DataShapley, RelativeTruncation, TorchLearner
+from torchattr.visualization import (
+    feature_bars,
+    image_heatmap,
+    rank_plot,
+    removal_plot,
+    value_histogram,
+)
 
-began = time.perf_counter()
+began = time.process_time()  # a busy machine is not what is measured
 torch.set_num_threads(1)  # networks this small keep one core busy at most
 output = Path(__file__).parent.parent / "demo_output"
 output.mkdir(exist_ok=True)
@@ -287,6 +300,111 @@ feature_bars(
 ).savefig(output / "breast_cancer.png", dpi=130)
 
 # %% [markdown]
+# ## Which training examples made the network
+#
+# Two hundred digits are labelled, twenty of them wrongly. What each is worth to a small
+# convolutional network is its Shapley value in a game in which training examples are
+# the players: what it adds to the accuracy on 500 test digits, averaged over the
+# orders in which examples may arrive. Every coalition asks for a training from scratch;
+# some hundred are done at once, with stacked weights. Once an order is two fifths
+# through and has come within a tenth of the accuracy of all examples, the rest of it
+# is skipped.
+
+# %%
+labelled = mislabelled_digits(200, share=0.1)
+learner = TorchLearner(
+    lambda: nn.Sequential(
+        nn.Conv2d(1, 8, 4, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 10)
+    ),
+    nn.CrossEntropyLoss(),
+    partial(torch.optim.Adam, lr=0.05),
+    epochs=10,
+)
+valuation_began = time.process_time()
+worth, worth_errors = DataShapley(learner, test=labelled.test).attribute(
+    (labelled.x, labelled.y),
+    n_samples=64,
+    truncation=RelativeTruncation(rtol=0.1, burn_in_fraction=0.4),
+    generator=seeded(),
+    return_standard_error=True,
+)
+valuation_seconds = time.process_time() - valuation_began
+
+# %% [markdown]
+# Flagged are the twenty lowest: as many as an inspector has time for.
+
+# %%
+n_flagged = 20
+flagged = worth.argsort()[:n_flagged]
+hits = int(labelled.flipped[flagged].sum())
+auroc = mislabel_auroc(worth, labelled.flipped)
+flag_table = [
+    {
+        "digit": f"{i}",
+        "given label": f"{labelled.y[i]}",
+        "value": f"{worth[i]:+.4f} ± {1.96 * worth_errors[i]:.4f}",
+        "wrong": f"yes, a {labelled.truth[i]}" if labelled.flipped[i] else "no",
+    }
+    for i in flagged.tolist()
+]
+save(flag_table, output / "digits_flagged")
+print(
+    f"\nData Shapley of 200 labelled digits: {valuation_seconds:.0f} s of processor time."
+)
+print(
+    f"The {n_flagged} lowest, {hits} of which have a wrong label; AUROC {auroc:.3f}.\n"
+)
+print(markdown(flag_table))
+
+rank_plot(
+    worth,
+    standard_errors=worth_errors,
+    names=[f"{i}: “{y}”" for i, y in enumerate(labelled.y.tolist())],
+    images=labelled.x,
+    marked=labelled.flipped,
+    marked_label="wrong label",
+    title="What 200 training digits are worth to a network, with their given labels",
+    label="Shapley value (accuracy)",
+).savefig(output / "digits_values.png", dpi=110)
+
+# %% [markdown]
+# Does the ranking hold? The network is trained again without the lowest, without the
+# highest, and without as many at random (the mean of ten orders), and scored on digits
+# that the values have not seen. It withstands a tenth of wrong labels, so that throwing
+# the lowest out gains little; but it can lose many of them, and few of the highest.
+
+# %%
+shares = torch.arange(13) / 20
+
+
+def removed(values: torch.Tensor, first: str = "lowest") -> RemovalCurve:
+    data = (labelled.x, labelled.y)
+    return removal_curve(
+        learner, values, data=data, test=labelled.fresh, first=first, fractions=shares
+    )
+
+
+at_random = [removed(order) for order in torch.rand(10, 200, generator=seeded())]
+curves = {
+    "lowest first": removed(worth),
+    "at random": RemovalCurve(
+        at_random[0].fractions, torch.stack([c.scores for c in at_random]).mean(0)
+    ),
+    "highest first": removed(worth, first="highest"),
+}
+figure = Figure(figsize=(11, 3.8), layout="constrained")
+left, right = figure.subplots(1, 2)
+value_histogram(
+    worth,
+    marked=labelled.flipped,
+    marked_label="wrong label",
+    label="Shapley value (accuracy)",
+    axes=left,
+)
+removal_plot(curves, label="accuracy on fresh digits", axes=right)
+figure.savefig(output / "digits_removal.png", dpi=110)
+
+# %% [markdown]
 # ## What was claimed
 #
 # What would break it: a baseline that no data resemble (a black square in a medical
@@ -331,6 +449,16 @@ for game, good, plain in (
     assert (faithfulness(game, good.values) > faithfulness(game, plain.values)).all()
 torch.testing.assert_close(occlusion.values, ablation.values)
 
-seconds = time.perf_counter() - began
+# Wrong labels have low values, and the network misses the highest most.
+assert auroc > 0.8
+assert hits >= n_flagged / 2
+areas = {name: curve.area.item() for name, curve in curves.items()}
+assert areas["highest first"] < areas["at random"] < areas["lowest first"] + 0.01
+assert areas["highest first"] < areas["lowest first"] - 0.01
+
+seconds = time.process_time() - began
+assert valuation_seconds < 60
 assert seconds < 120
-print(f"\nAll claims hold; {seconds:.0f} s. Pictures and tables: {output}")
+print(
+    f"\nAll claims hold; {seconds:.0f} s of processor time. Pictures and tables: {output}"
+)
