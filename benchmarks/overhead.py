@@ -91,7 +91,8 @@ def main() -> None:
         for what, solve in solvers.items():
             for chunk_size in (256, 1024):
                 measured, count = microseconds(solve, chunk_size, folder)
-                detail = f"microseconds of one thread; {count} evaluations, {chunk_size} at once"
+                terms = f"{count} evaluations, {chunk_size} at once"
+                detail = f"microseconds of one thread; {terms}"
                 rows.append(Row(what, measured, TARGET, detail))
         measured, count = reading(folder)
         rows.append(
