@@ -34,11 +34,13 @@ class RetrainingGame(Game):
 
     Args:
         learner: A :class:`TorchLearner`, or anything else with its methods.
-        train_data: The ``n`` training examples, as :func:`as_examples` takes them.
+        train_data: The ``n`` training examples, as
+            :func:`~torchattr.training.as_examples` takes them.
         test_data: The ``M`` examples that models are scored on.
         scorer: ``"accuracy"``, ``"log_likelihood"``, ``"neg_loss"``, ``"r2"``,
             ``"f1"``, the name of a scorer of scikit-learn, or a function
-            ``(estimator, x, y) -> float``; see :func:`as_model_score`.
+            ``(estimator, x, y) -> float``; see
+            :func:`~torchattr.training.as_model_score`.
         per_example: Whether a coalition has one value for each test example.
         default: The value of the empty coalition, a number (or ``(M,)`` numbers by
             example); computed if ``None``.

@@ -204,7 +204,7 @@ def test_what_cannot_be_trained_is_worth_the_default():
         first = bound(Sample(None, ONE_CLASS))
     second = bound(Sample(None, ONE_CLASS[:2]))  # (warnings are errors here)
     assert first == second == pytest.approx(0.125)
-    assert bound.failures.count == 2
+    assert bound.n_failures == 2
 
 
 def test_warnings_can_be_switched_off():
@@ -216,7 +216,7 @@ def test_warnings_can_be_switched_off():
     quiet = utility(Noisy(below=5), show_warnings=False)
     assert quiet(Sample(None, ONE_CLASS)) == 0
     assert quiet(Sample(None, ALL)) > 0
-    assert quiet.failures.count == 1
+    assert quiet.n_failures == 1
     with pytest.warns(UserWarning, match="training goes badly"):
         utility(Noisy(below=5))(Sample(None, ALL))
 

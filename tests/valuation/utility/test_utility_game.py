@@ -251,7 +251,7 @@ def test_failures_are_counted_for_each_game():
         with pytest.warns(RuntimeWarning, match="too few"):
             game(BY_SIZE)
         assert game.n_failures == 3
-    assert utility.failures.count == 0
+    assert utility.n_failures == 0
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -12,7 +12,7 @@ __all__ = ["Scorer", "checked_default", "checked_range"]
 
 
 class Scorer(ABC):
-    """A number for a trained model; a subclass writes :meth:`__call__`.
+    """A number for a trained model; a subclass writes ``__call__``.
 
     Attributes:
         default: The score of no model at all, which an empty coalition gets, and one

@@ -3,67 +3,72 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from torchattr.errors import InputError
+from torchattr.valuation.types import Sample
+from torchattr.valuation.utility.attempt import attempt
 
 if TYPE_CHECKING:
     from torchattr.valuation.dataset import Dataset
+    from torchattr.valuation.utility.model_utility import ModelUtility
 
 __all__ = ["Failures"]
 
 
-@dataclass
+@final
 class Failures:
-    """How often training failed on one training set, and whether that is tolerable.
+    """How often training failed on subsets of one training set.
 
     A subset may lack a class, or be too small. But what fails on the whole training
     set as well is an error of the user's, and must not pass for a low value.
 
-    Attributes:
+    Args:
         data: The training set.
-        default: The value that failing subsets get.
-        show_warnings: Whether the first failure is warned about.
+
+    Attributes:
         count: Number of failures so far.
-        whole_set_works: Whether training on the whole set is known to work.
     """
 
-    data: Dataset
-    default: float
-    show_warnings: bool = True
-    count: int = 0
-    whole_set_works: bool = False
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+        self.count = 0
+        self._whole_set_works = False
 
-    def add(self, number: int, reason: str) -> None:
-        """Count failures, and warn about the first.
+    def add(self, utility: ModelUtility, number: int, reason: str) -> int:
+        """Count failures, once it is known that the whole training set works.
 
         Args:
-            number: How many there are.
+            utility: What failed.
+            number: How many subsets it failed on.
             reason: What was wrong with one of them.
-        """
-        first = self.count == 0
-        self.count += number
-        if first and self.show_warnings:
-            warnings.warn(
-                "no model could be trained and scored on a subset of the training set "
-                f"({reason}). Such subsets get the scorer's default, {self.default:g}; "
-                "the result's n_failures counts them.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-    def refuse(self, error: Exception) -> InputError:
-        """What to raise when the whole training set fails.
-
-        Args:
-            error: The user's own error.
 
         Returns:
-            An error to be raised from it.
+            How many models had to be trained to know that.
+
+        Raises:
+            InputError: If training fails on the whole training set, from the model's
+                own error.
         """
-        return InputError(
-            "no model could be trained and scored on the whole training set of "
-            f"{len(self.data)} points: {type(error).__name__}: {error}. A subset on "
-            "which that fails gets the scorer's default; the whole set has to work."
-        )
+        n_trained = 0
+        if not self._whole_set_works:
+            error = attempt(utility, Sample(None, self.data.indices)).error
+            if error is not None:
+                raise InputError(
+                    "no model could be trained and scored on the whole training set "
+                    f"of {len(self.data)} points: {type(error).__name__}: {error}. A "
+                    "subset on which that fails gets the scorer's default; the whole "
+                    "set has to work."
+                ) from error
+            self._whole_set_works, n_trained = True, 1
+        first = self.count == 0
+        self.count += number
+        if first and utility.show_warnings:
+            warnings.warn(
+                "no model could be trained and scored on a subset of the training set "
+                f"({reason}). Such subsets get the scorer's default, "
+                f"{utility.default:g}; the result's n_failures counts them.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return n_trained

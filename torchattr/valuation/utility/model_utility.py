@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import warnings
-from contextlib import nullcontext
-from math import isfinite, nan
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from math import isfinite
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from torchattr.valuation.dataset import Dataset
 from torchattr.valuation.scorers import Scorer
 from torchattr.valuation.scorers.supervised_scorer import as_target_array
 from torchattr.valuation.types import Sample
+from torchattr.valuation.utility.attempt import attempt
 from torchattr.valuation.utility.constant_model import constant_model
 from torchattr.valuation.utility.failures import Failures
 from torchattr.valuation.utility.learner_utility import (
@@ -26,7 +25,7 @@ from torchattr.valuation.utility.learner_utility import (
 )
 from torchattr.valuation.utility.utility import UtilityBase
 
-__all__ = ["Attempt", "ModelUtility"]
+__all__ = ["ModelUtility"]
 
 
 @runtime_checkable
@@ -39,24 +38,12 @@ class _WithParameters(Protocol):
     def get_params(self, *, deep: bool = ...) -> dict[str, object]: ...
 
 
-class Attempt(NamedTuple):
-    """What came of training and scoring on a subset.
-
-    Attributes:
-        value: The score; NaN after an error.
-        error: What was raised, or ``None``.
-    """
-
-    value: float
-    error: Exception | None
-
-
 class ModelUtility(UtilityBase):
     r"""The score of a model that is trained on a subset of the points.
 
     The model is anything with scikit-learn's protocol (``fit``, and what the scorer
     needs), such as an estimator or a skorch net; or a
-    :class:`~torchattr.training.TorchLearner`, of which valuation methods train hundreds
+    :class:`TorchLearner`, of which valuation methods train hundreds
     at once. Models of the first kind are trained by joblib's workers: call a method
     within ``joblib.parallel_config(n_jobs=...)``.
 
@@ -146,18 +133,18 @@ class ModelUtility(UtilityBase):
         if self.learner_game is not None:
             coalition = np.isin(self._data().indices, sample.subset)
             return float(self.learner_game(torch.tensor(coalition)[None]))
-        attempt = self.attempt(sample)
-        if attempt.error is not None:
-            reason = f"{type(attempt.error).__name__}: {attempt.error}"
-            self.tolerate(self.failures, 1, reason)
+        tried = attempt(self, sample)
+        value, reason = tried.value, tried.reason
+        if reason is not None:
+            self._own_failures().add(self, 1, reason)
             return self.default
-        if not isfinite(attempt.value):
+        if not isfinite(value):
             raise InputError(
                 f"{self.scorer.name or 'the score'} must be finite, got "
-                f"{attempt.value} for a subset of {len(sample.subset)}: "
+                f"{value} for a subset of {len(sample.subset)}: "
                 f"{list(sample.subset[:12])}"
             )
-        return attempt.value
+        return value
 
     @property
     def default(self) -> float:
@@ -173,15 +160,12 @@ class ModelUtility(UtilityBase):
         return self._known_default[1]
 
     @property
-    def failures(self) -> Failures:
-        """Failures of calls on the present training data; games count their own."""
-        if self._failures is None or self._failures.data is not self._training_data:
-            self._failures = self.no_failures()
-        return self._failures
-
-    def no_failures(self) -> Failures:
-        """A count of failures on the present training data, at zero."""
-        return Failures(self._data(), self.default, self.show_warnings)
+    def n_failures(self) -> int:
+        """Calls on the present training data that failed; games count their own."""
+        failures = self._failures
+        if failures is None or failures.data is not self._training_data:
+            return 0
+        return failures.count
 
     @property
     def learner_game(self) -> RetrainingGame | None:
@@ -208,50 +192,26 @@ class ModelUtility(UtilityBase):
         x, y = self._data().data(sample.subset)
         return x, y
 
-    def attempt(self, sample: Sample) -> Attempt:
-        """Train and score on a subset that is not empty.
+    def trained_model(self, sample: Sample) -> object:
+        """The model after training on a sample.
 
         Args:
             sample: The points.
 
         Returns:
-            The score, or what was raised. Errors are only caught if
-            ``catch_errors``.
-        """
-        shown = nullcontext() if self.show_warnings else warnings.catch_warnings()
-        with shown, torch.enable_grad():  # a game is called without gradients
-            if not self.show_warnings:
-                warnings.simplefilter("ignore")
-            try:
-                return Attempt(float(self.scorer(self._trained(sample))), None)
-            except Exception as error:
-                if not self.catch_errors:
-                    raise
-                return Attempt(nan, error)
-
-    def tolerate(self, failures: Failures, number: int, reason: str) -> int:
-        """Count failures, once it is known that the whole training set works.
-
-        Args:
-            failures: The count.
-            number: How many subsets failed.
-            reason: What was wrong with one of them.
-
-        Returns:
-            How many models had to be trained to know that.
+            A trained copy of the model (the model itself unless ``clone_before_fit``),
+            or what a learner trained, with scikit-learn's protocol.
 
         Raises:
-            InputError: If training fails on the whole training set, from the model's
-                own error.
+            InputError: If no training data are known.
         """
-        n_trained = 0
-        if not failures.whole_set_works:
-            error = self.attempt(Sample(None, self._data().indices)).error
-            if error is not None:
-                raise failures.refuse(error) from error
-            failures.whole_set_works, n_trained = True, 1
-        failures.add(number, reason)
-        return n_trained
+        if isinstance(self.model, Learner):
+            return trained_estimator(self.model, self._data(), sample)
+        model: Any = self.model
+        if self.clone_before_fit:
+            model = _fresh(model)
+        model.fit(*self.sample_to_data(sample))
+        return model
 
     def _data(self) -> Dataset:
         if self._training_data is None:
@@ -261,14 +221,11 @@ class ModelUtility(UtilityBase):
             )
         return self._training_data
 
-    def _trained(self, sample: Sample) -> object:
-        if isinstance(self.model, Learner):
-            return trained_estimator(self.model, self._data(), sample)
-        model: Any = self.model
-        if self.clone_before_fit:
-            model = _fresh(model)
-        model.fit(*self.sample_to_data(sample))
-        return model
+    def _own_failures(self) -> Failures:
+        data = self._data()
+        if self._failures is None or self._failures.data is not data:
+            self._failures = Failures(data)
+        return self._failures
 
     def _default(self) -> float:
         if self.scorer.default is not None:

@@ -18,7 +18,7 @@ __all__ = ["UtilityBase"]
 
 
 class UtilityBase(ABC):
-    """A number for each set of training points; a subclass writes :meth:`__call__`.
+    """A number for each set of training points; a subclass writes ``__call__``.
 
     Attributes:
         in_workers: Whether calls may be made in other processes, on copies of the

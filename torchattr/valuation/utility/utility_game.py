@@ -13,6 +13,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.game import Game
 from torchattr.valuation.types import Sample
+from torchattr.valuation.utility.attempt import attempt
 from torchattr.valuation.utility.batch_utility import BatchUtility
 from torchattr.valuation.utility.failures import Failures
 from torchattr.valuation.utility.model_utility import ModelUtility
@@ -74,13 +75,13 @@ class UtilityGame(Game):
         self.data_indices = np.asarray(data.indices)
         self.data_names = np.asarray(data.names)
         self.n_players = len(self.data_indices)
-        self._failures: Failures | None = None
+        self._failures = Failures(data)
         self.chunk_size = self._CHUNK_OF_WORKER * _n_workers()
 
     @property
     def n_failures(self) -> int:
         """Coalitions on which no model could be trained; they got the default."""
-        return 0 if self._failures is None else self._failures.count
+        return self._failures.count
 
     def evaluate(self, coalitions: Tensor) -> Tensor:
         """Utilities of the coalitions.
@@ -101,11 +102,7 @@ class UtilityGame(Game):
         values[places] = [value for value, _ in answers]
         failed = [reason for _, reason in answers if reason is not None]
         if failed and isinstance(self.utility, ModelUtility):
-            if self._failures is None:
-                self._failures = self.utility.no_failures()
-            self.n_wasted += self.utility.tolerate(
-                self._failures, len(failed), failed[0]
-            )
+            self.n_wasted += self._failures.add(self.utility, len(failed), failed[0])
             missing = [reason is not None for _, reason in answers]
             values[places[missing]] = self.utility.default
         return torch.from_numpy(values)
@@ -166,12 +163,9 @@ def _answers_of(utility: UtilityBase, subsets: Sequence[_Subset]) -> list[_Answe
     samples = [Sample(None, subset) for subset in subsets]
     if not isinstance(utility, ModelUtility):
         return [(float(utility(sample)), None) for sample in samples]
-    attempts = [utility.attempt(sample) for sample in samples]
     # An error need not survive the way back from another process; its text does.
-    return [
-        (value, None if error is None else f"{type(error).__name__}: {error}")
-        for value, error in attempts
-    ]
+    tried = [attempt(utility, sample) for sample in samples]
+    return [(one.value, one.reason) for one in tried]
 
 
 def _n_workers() -> int:
