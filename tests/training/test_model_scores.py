@@ -364,6 +364,8 @@ def test_an_absent_class_counts_as_half_an_example():
     train, test = torch.tensor([0, 0, 0, 1]), torch.tensor([2])
     expected = np.log(0.5 / 4.5)
     assert constant("log_likelihood", 3, train, test) == pytest.approx(expected)
+    by_loss = constant("neg_loss", 3, train, test, nn.NLLLoss())  # (takes them as such)
+    assert by_loss == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shape", [(), (1,)])
