@@ -6,7 +6,13 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["MODEL_ERRORS", "FallbackWarning", "batched_quietly"]
+__all__ = [
+    "MODEL_ERRORS",
+    "FallbackNotice",
+    "FallbackWarning",
+    "batched_quietly",
+    "first_line",
+]
 
 #: What a model, a loss or an optimizer may raise when it is given stacked tensors that
 #: it cannot handle. The plain loop then shows whether the error is the user's own.
@@ -46,6 +52,32 @@ class FallbackWarning(UserWarning):
     """
 
 
+class FallbackNotice:
+    """The one warning of a learner."""
+
+    def __init__(self) -> None:
+        self._given = False
+
+    def give(self, what: str, reason: str, stacklevel: int) -> None:
+        """Warn, the first time.
+
+        Args:
+            what: What is done one after another.
+            reason: Why, as the end of a sentence.
+            stacklevel: Frames between the caller of this and the user.
+        """
+        if self._given:
+            return
+        self._given = True
+        warnings.warn(
+            f"{what} one after another, because {reason}. Results are the same; many "
+            "models take as long as a plain loop over them, where small ones at once "
+            "take a tenth of that",
+            FallbackWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 @contextmanager
 def batched_quietly() -> Generator[None, None, None]:
     """Silence PyTorch where it has no batched form of a function and loops over models.
@@ -56,3 +88,9 @@ def batched_quietly() -> Generator[None, None, None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")
         yield
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line without its full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

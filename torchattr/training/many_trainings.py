@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from torchattr.games.memory import is_out_of_memory
 from torchattr.training.examples import Examples
-from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning, batched_quietly
+from torchattr.training.fallback import (
+    MODEL_ERRORS,
+    FallbackNotice,
+    batched_quietly,
+    first_line,
+)
 from torchattr.training.plain_loop import train_alone
 from torchattr.training.recipe import Recipe
 from torchattr.training.stacked_loop import StackedPlan, train_together
-from torchattr.training.trial import first_line, try_stacking
+from torchattr.training.trial import try_stacking
 
 __all__ = ["ManyTrainings"]
+
+_MOST_MODELS = 256  # beyond, a model takes no less time
+_CPU_BYTES = 2**30
+_CUDA_BYTES = 2**32
+_NARROW = 0.7  # of the widest minibatch; narrower ones are not worth their padding
+_FEW_MODELS = 16  # fewer are not worth a step of their own
 
 
 class ManyTrainings:
@@ -23,10 +34,11 @@ class ManyTrainings:
 
     Args:
         recipe: How a model is trained.
+        notice: How a user learns that models are trained one after another.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, notice: FallbackNotice) -> None:
+        self.recipe, self.notice = recipe, notice
         self._plan: StackedPlan | str | None = None
 
     @torch.enable_grad()
@@ -57,7 +69,9 @@ class ManyTrainings:
             self._decide(plan)
         if isinstance(self._plan, StackedPlan):
             try:
-                self._train_stacked(self._plan, examples, coalitions, places, state)
+                self._train_stacked(
+                    self._plan, examples, coalitions[places], state, places
+                )
             except MODEL_ERRORS as error:
                 if is_out_of_memory(error):
                     raise
@@ -69,21 +83,22 @@ class ManyTrainings:
     def _decide(self, plan: StackedPlan | str) -> None:
         self._plan = plan
         if isinstance(plan, str):
-            warnings.warn(
-                f"models are trained one after another, because {plan}. Results are "
-                "the same; many models take as long as a plain loop over them, where "
-                "small ones trained at once take a tenth of that",
-                FallbackWarning,
-                stacklevel=5,
-            )
+            self.notice.give("models are trained", plan, stacklevel=5)
 
     def _initial_state(self, n_models: int) -> dict[str, Tensor]:
+        state: dict[str, Tensor] = {}
+        stacks: dict[int, Tensor] = {}
         model = self.recipe.model
-        state = {}
-        for name, parameter in model.named_parameters():
-            value = parameter.detach().expand(n_models, *parameter.shape)
-            # A copy, although a single model's stack is contiguous as it is.
-            state[name] = _copy(value) if parameter.requires_grad else value
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            if id(parameter) not in stacks:  # tied parameters share a stack
+                value = parameter.detach().expand(n_models, *parameter.shape)
+                # A copy, although a single model's stack is contiguous as it is.
+                stacks[id(parameter)] = (
+                    value.clone(memory_format=torch.contiguous_format)
+                    if parameter.requires_grad
+                    else value
+                )
+            state[name] = stacks[id(parameter)]
         for name, buffer in model.named_buffers():
             state[name] = buffer.detach().expand(n_models, *buffer.shape)
         return state
@@ -93,27 +108,40 @@ class ManyTrainings:
         plan: StackedPlan,
         examples: Examples,
         coalitions: Tensor,
-        places: Tensor,
         state: dict[str, Tensor],
+        places: Tensor,
     ) -> None:
+        sizes = coalitions.sum(1).tolist()
         with batched_quietly():
-            for part in torch.split(places, plan.models_at_once):
-                trained = train_together(self.recipe, plan, examples, coalitions[part])
+            for start, stop in self._parts(plan, sizes):
+                trained = train_together(
+                    self.recipe, plan, examples, coalitions[start:stop]
+                )
                 for name, stack in trained.items():
-                    state[name][part] = stack
+                    state[name][places[start:stop]] = stack
+
+    def _parts(self, plan: StackedPlan, sizes: list[int]) -> Iterator[tuple[int, int]]:
+        """Neighbours that are trained together; sizes are in descending order."""
+        budget = _CUDA_BYTES if self.recipe.device.type == "cuda" else _CPU_BYTES
+        start = 0
+        while start < len(sizes):
+            width = min(self.recipe.batch_size or sizes[start], sizes[start])
+            fitting = budget // max(1, plan.model_bytes + width * plan.row_bytes)
+            stop = min(start + max(1, min(fitting, _MOST_MODELS)), len(sizes))
+            if width == sizes[start]:  # one step for each epoch, as wide as the size
+                while stop - start > _FEW_MODELS and sizes[stop - 1] < _NARROW * width:
+                    stop -= 1
+            yield start, stop
+            start = stop
 
     def _train_in_turn(
         self, examples: Examples, coalitions: Tensor
     ) -> dict[str, Tensor]:
         models = [train_alone(self.recipe, examples, row) for row in coalitions]
-        parameters = [dict(model.named_parameters()) for model in models]
+        parameters = [dict(m.named_parameters(remove_duplicate=False)) for m in models]
         buffers = [dict(model.named_buffers()) for model in models]
         return {
             name: torch.stack([tensors[name].detach() for tensors in group])
             for group in (parameters, buffers)
-            for name in group[0]
+            for name in (group[0] if group else ())
         }
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.clone(memory_format=torch.contiguous_format)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 
 import torch
@@ -13,7 +12,12 @@ from torch.func import functional_call, vmap
 from torchattr.errors import InputError
 from torchattr.games.memory import in_parts, is_out_of_memory
 from torchattr.training.examples import Inputs, map_inputs
-from torchattr.training.fallback import MODEL_ERRORS, FallbackWarning, batched_quietly
+from torchattr.training.fallback import (
+    MODEL_ERRORS,
+    FallbackNotice,
+    batched_quietly,
+    first_line,
+)
 from torchattr.training.recipe import Recipe
 
 __all__ = ["ModelOutputs"]
@@ -27,10 +31,13 @@ class ModelOutputs:
     Args:
         recipe: What holds the model.
         rows_at_once: Rows of a chunk; ``None`` for as many as memory allows.
+        notice: How a user learns that models are run one after another.
     """
 
-    def __init__(self, recipe: Recipe, rows_at_once: int | None) -> None:
-        self.recipe = recipe
+    def __init__(
+        self, recipe: Recipe, rows_at_once: int | None, notice: FallbackNotice
+    ) -> None:
+        self.recipe, self.notice = recipe, notice
         self.rows_at_once = rows_at_once
         self._in_turn = False
 
@@ -80,15 +87,13 @@ class ModelOutputs:
             except MODEL_ERRORS as error:
                 if is_out_of_memory(error):
                     raise
-                reason = str(error).strip().splitlines()[:1]
+                reason = first_line(error)
             outputs = _one_by_one(module, state, inputs)
             self._in_turn = True
-            warnings.warn(
-                "outputs of models are computed one after another, because "
-                f"torch.func.vmap cannot run the model in evaluation mode: {reason}. "
-                "They are the same, and take as long as a loop over the models",
-                FallbackWarning,
-                stacklevel=7,
+            self.notice.give(
+                "outputs of models are computed",
+                f"torch.func.vmap cannot run the model in evaluation mode: {reason}",
+                stacklevel=8,
             )
             return outputs
         return _one_by_one(module, state, inputs)

@@ -25,12 +25,14 @@ class StackedPlan:
     Attributes:
         padded: Whether minibatches may be padded to a common length.
         random: Whether the model or the loss draws random numbers.
-        models_at_once: The most models whose step is computed at once.
+        row_bytes: Memory that a step takes for each row of a model's minibatch.
+        model_bytes: Memory that a model takes, with its gradient and optimizer.
     """
 
     padded: bool
     random: bool
-    models_at_once: int
+    row_bytes: int
+    model_bytes: int
 
 
 @dataclass(frozen=True)

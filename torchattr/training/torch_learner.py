@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from torchattr.errors import InputError
 from torchattr.training.examples import Examples, as_examples, as_inputs, map_inputs
+from torchattr.training.fallback import FallbackNotice
 from torchattr.training.many_trainings import ManyTrainings
 from torchattr.training.model_outputs import ModelOutputs
 from torchattr.training.plain_loop import train_alone
@@ -87,9 +88,10 @@ class TorchLearner:
         _check_callables(loss, optimizer, scheduler)
         if amp is not None and not isinstance(amp, torch.dtype):
             raise InputError(f"amp must be a torch dtype or None; got {amp!r}")
+        initial = _initial_model(model, seed, device)
         self._recipe = Recipe(
-            _initial_model(model, seed, device),
-            loss,
+            initial,
+            _on_device(loss, next(initial.parameters()).device),
             optimizer,
             scheduler,
             epochs,
@@ -99,8 +101,9 @@ class TorchLearner:
         )
         self.eval_batch_size = eval_batch_size
         self._recipe.make_optimizer(self._recipe.fresh_model().parameters())
-        self._training = ManyTrainings(self._recipe)
-        self._outputs = ModelOutputs(self._recipe, eval_batch_size)
+        notice = FallbackNotice()
+        self._training = ManyTrainings(self._recipe, notice)
+        self._outputs = ModelOutputs(self._recipe, eval_batch_size, notice)
 
     @property
     def model(self) -> nn.Module:
@@ -270,6 +273,16 @@ def _initial_model(
         )
     made.zero_grad(set_to_none=True)
     return made if device is None else made.to(device)
+
+
+def _on_device(loss: LossFunction, device: torch.device) -> LossFunction:
+    """A loss module beside the model, as a copy if it is elsewhere: it has weights."""
+    if not isinstance(loss, nn.Module):
+        return loss
+    tensors = [*loss.parameters(), *loss.buffers()]
+    if all(tensor.device == device for tensor in tensors):
+        return loss
+    return copy.deepcopy(loss).to(device)
 
 
 def _check_counts(

@@ -18,7 +18,7 @@ from torchattr.games.memory import is_out_of_memory
 from torchattr.training.counter_random import CounterRandom, coalition_keys, step_keys
 from torchattr.training.elementwise_optimizers import is_elementwise
 from torchattr.training.examples import Examples
-from torchattr.training.fallback import MODEL_ERRORS
+from torchattr.training.fallback import MODEL_ERRORS, first_line
 from torchattr.training.plain_loop import generators_kept
 from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
@@ -26,12 +26,9 @@ from torchattr.training.rewriting import Rewriting
 from torchattr.training.stacked_loop import StackedPlan
 from torchattr.training.stacked_model import StackedModel
 
-__all__ = ["first_line", "try_stacking"]
+__all__ = ["try_stacking"]
 
 _MOST_ROWS = 128  # in the trial; a minibatch may have more
-_MOST_MODELS = 256  # beyond, a model takes no less time
-_CPU_BYTES = 2**30
-_CUDA_BYTES = 2**32
 
 _Result: TypeAlias = tuple[Tensor, list[Tensor | None]]  # the loss and gradients
 
@@ -65,17 +62,7 @@ def try_stacking(recipe: Recipe, examples: Examples) -> StackedPlan | str:
         return f"torch.func.vmap cannot run it: {first_line(error)}"
     if not agrees:
         return "its gradients under torch.func.vmap are not those of a single model"
-    return StackedPlan(
-        padded=trial.may_be_padded(),
-        random=trial.n_random > 0,
-        models_at_once=trial.models_at_once(),
-    )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
+    return trial.plan()
 
 
 class _Trial:
@@ -99,6 +86,7 @@ class _Trial:
         self.changed_buffers: list[str] = []
         # What fails here is an error of the user's, and is raised as such.
         self.wanted = [self._alone(i, self.length) for i in range(2)]
+        self.row_bytes = self.saved_bytes // (2 * self.length)
 
     def agrees(self) -> bool:
         """Whether stacked models have the losses and gradients of single ones."""
@@ -123,10 +111,16 @@ class _Trial:
             return False
         return _close(losses, torch.stack([loss for loss, _ in wanted]), self.precision)
 
-    def models_at_once(self) -> int:
-        """How many models fit into the memory that a step may take."""
-        budget = _CUDA_BYTES if self.rows.is_cuda else _CPU_BYTES
-        return max(1, min(_MOST_MODELS, budget // max(self.saved_bytes, 1)))
+    def plan(self) -> StackedPlan:
+        """How models are trained at once."""
+        trained = self.stacked.trained.values()
+        return StackedPlan(
+            padded=self.may_be_padded(),
+            random=self.n_random > 0,
+            row_bytes=self.row_bytes,
+            # Weights, gradients, and two moments of the optimizer.
+            model_bytes=4 * sum(stack[0].nbytes for stack in trained),
+        )
 
     def _minibatch(self, width: int | None = None) -> Examples:
         columns = torch.arange(width or self.length, device=self.rows.device)
@@ -142,7 +136,6 @@ class _Trial:
         before = {name: buffer.clone() for name, buffer in model.named_buffers()}
         minibatch = self.examples.take(self.rows[i, :length])
         random = CounterRandom(self.keys[i])
-        self.saved_bytes = 0
         with (
             generators_kept(self.rows.device),
             Rewriting(random_rewriters(random)),
