@@ -36,7 +36,7 @@ def fitted(
         raise MissingExtraError(
             "n_jobs needs joblib: pip install torchattr[sklearn]"
         ) from error
-    name = parallel_backend if isinstance(parallel_backend, str) else None
-    context = parallel_config(name, n_jobs=n_jobs) if n_jobs else nullcontext()
+    named = {"backend": parallel_backend} if isinstance(parallel_backend, str) else {}
+    context = parallel_config(n_jobs=n_jobs, **named) if n_jobs else nullcontext()
     with context:
         return method.fit().result
