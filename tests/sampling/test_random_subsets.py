@@ -108,3 +108,10 @@ def test_all_subsets_of_a_size_are_equally_likely(player, size):
     ]
     assert len(possible) == comb(5 if player < 0 else 4, size)
     assert_distributed(subsets, dict.fromkeys(possible, 1 / len(possible)))
+
+
+def test_the_largest_size_is_everybody_else():
+    players = torch.tensor([-1, 0, 4])
+    drawn = words(3, words_for_keys(5))
+    subsets = subsets_of_sizes(drawn, players, 5, np.array([5, 4, 4]))
+    assert torch.equal(subsets, torch.arange(5) != players[:, None])
