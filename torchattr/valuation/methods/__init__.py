@@ -2,6 +2,9 @@
 
 from torchattr.valuation.methods.banzhaf_valuation import BanzhafValuation
 from torchattr.valuation.methods.beta_shapley_valuation import BetaShapleyValuation
+from torchattr.valuation.methods.classwise_shapley_valuation import (
+    ClasswiseShapleyValuation,
+)
 from torchattr.valuation.methods.data_oob_valuation import DataOOBValuation
 from torchattr.valuation.methods.delta_shapley_valuation import DeltaShapleyValuation
 from torchattr.valuation.methods.group_testing import (
@@ -28,6 +31,7 @@ from torchattr.valuation.methods.valuation import Valuation
 __all__ = [
     "BanzhafValuation",
     "BetaShapleyValuation",
+    "ClasswiseShapleyValuation",
     "DataOOBValuation",
     "DeltaShapleyValuation",
     "ExactLeastCoreValuation",

@@ -1,5 +1,6 @@
 """Utilities: what a set of training points is worth."""
 
+from torchattr.valuation.utility.classwise_model_utility import ClasswiseModelUtility
 from torchattr.valuation.utility.data_utility_learning import DataUtilityLearning
 from torchattr.valuation.utility.deep_set_utility_model import DeepSetUtilityModel
 from torchattr.valuation.utility.knn_classifier_utility import KNNClassifierUtility
@@ -12,6 +13,7 @@ from torchattr.valuation.utility.utility_model import (
 )
 
 __all__ = [
+    "ClasswiseModelUtility",
     "DataUtilityLearning",
     "DeepSetUtilityModel",
     "IndicatorUtilityModel",
