@@ -127,11 +127,24 @@ def test_a_torn_file_is_refused(tmp_path):
             load_result(path)
 
 
+def test_a_file_that_is_replaced_stays_for_whoever_has_it_open(tmp_path):
+    path = tmp_path / "result"
+    old = ValuationResult(values=[1.0])
+    old.save(path)
+    (tmp_path / "link").hardlink_to(path)
+    ValuationResult(values=[2.0]).save(path)
+    assert ValuationResult.load(tmp_path / "link") == old
+
+
 def test_a_later_version_is_refused(tmp_path):
     path = tmp_path / "result"
-    header = {"format": "torchattr valuation result", "version": 2}
+    ValuationResult(values=[1.0]).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes()) | {"version": 2}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with path.open("wb") as file:
-        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8))
+        np.savez(file, **arrays)
     with pytest.raises(InputError, match="later version"):
         load_result(path)
 

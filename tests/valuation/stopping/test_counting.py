@@ -131,6 +131,13 @@ def test_enough_indices_must_be_known_well_enough():
     assert AbsoluteStandardError(0.21, fraction=0.75)(RESULT)
 
 
+def test_a_share_is_not_rounded_up_by_floating_point():
+    errors = [0.0] * 7 + [1.0] * 93
+    known = ValuationResult(values=errors, stderr=errors, counts=[9] * 100)
+    assert 0.07 * 100 > 7
+    assert AbsoluteStandardError(0.1, fraction=0.07)(known)
+
+
 def test_an_unknown_standard_error_is_never_small():
     assert not AbsoluteStandardError(1e300)(RESULT)
     assert not AbsoluteStandardError(1e300, burn_in=0)(counted(1, 1))
