@@ -67,8 +67,6 @@ def lone_variances(
     noisiness = (_PRIOR + degrees * pooled / (typical or 1.0) + relative.sum(0)) / (
         _PRIOR + degrees + telling
     )
-    # Who contributes the same wherever it was seen is not made noisy by others.
-    noisiness[_constant(contributions, seen) & (pooled == 0)] = 0.0
     variances[lines] = np.where(mask, level[:, None] * noisiness, variances[lines])
     return variances
 
@@ -86,13 +84,6 @@ def _residuals(contributions: Array, lines: Mask, mask: Mask) -> Array:
     slope = (p * y).sum(1, keepdims=True) / np.where(steep > 0, steep, 1.0)
     residuals: Array = y - slope * p
     return residuals
-
-
-def _constant(contributions: Array, seen: Mask) -> Mask:
-    low = np.where(seen, contributions, np.inf).min(0)
-    high = np.where(seen, contributions, -np.inf).max(0)
-    same: Mask = low == high
-    return same
 
 
 def _spread_of_neighbours(contributions: Array, seen: Mask) -> Array:

@@ -16,6 +16,8 @@ from torchattr.estimation.running_cells import RunningCells
 
 __all__ = ["stratified_mean", "stratified_standard_error"]
 
+_PRIOR = 0.5
+
 
 def stratified_mean(
     cells: RunningCells, weights: NDArray[np.float64]
@@ -81,7 +83,12 @@ def stratified_standard_error(
     lone = (counts == 1) & ~exact
     known = freedom.sum(0)
     pooled = own.sum(0) / np.maximum(known, 1)
-    spread = own / (np.maximum(freedom, 1) * np.maximum(counts, 1))
+    # Few draws that happen to be alike do not mean that there is no variance: as if
+    # there had been another half, with the variance of other players in this stratum.
+    typical = own.sum(1, keepdims=True) / np.maximum(freedom.sum(1, keepdims=True), 1)
+    alike = (own == 0) & (freedom > 0)
+    degrees = np.maximum(freedom + _PRIOR * alike, 1)
+    spread = (own + _PRIOR * alike * typical) / (degrees * np.maximum(counts, 1))
     if lone.any():
         spread += lone_variances(
             share * means, lone, counts > 0, pooled, known.astype(np.float64)

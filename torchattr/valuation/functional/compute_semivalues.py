@@ -11,7 +11,7 @@ from torchattr.valuation.functional.jobs import fitted
 from torchattr.valuation.methods.banzhaf_valuation import BanzhafValuation
 from torchattr.valuation.methods.beta_shapley_valuation import BetaShapleyValuation
 from torchattr.valuation.methods.loo_valuation import LOOValuation
-from torchattr.valuation.methods.progress_bar import Show
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.samplers import IndexSampler, PermutationSampler
 from torchattr.valuation.stopping import StoppingCriterion

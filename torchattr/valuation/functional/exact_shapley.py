@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torchattr.games.game import Game
 from torchattr.valuation.functional.jobs import fitted
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.shapley_valuation import ShapleyValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.samplers import (
     DeterministicPermutationSampler,

@@ -7,7 +7,7 @@ import numpy as np
 from torchattr.games.game import Game
 from torchattr.valuation.functional.jobs import fitted
 from torchattr.valuation.methods.group_testing import GroupTestingShapleyValuation
-from torchattr.valuation.methods.progress_bar import Show
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.utility import UtilityBase
 

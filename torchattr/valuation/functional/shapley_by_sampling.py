@@ -10,8 +10,8 @@ from torchattr.errors import InputError
 from torchattr.estimation.truncation import TruncationPolicy
 from torchattr.games.game import Game
 from torchattr.valuation.functional.jobs import fitted
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.shapley_valuation import ShapleyValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.samplers import (
     AntitheticOwenSampler,

@@ -11,8 +11,8 @@ from torchattr.valuation.methods.log_coefficients import (
     LogCoefficient,
     log_beta_shapley,
 )
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.semivalue_valuation import SemivalueValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.samplers import IndexSampler
 from torchattr.valuation.stopping import StoppingCriterion
 from torchattr.valuation.utility import UtilityBase

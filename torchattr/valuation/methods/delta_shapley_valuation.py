@@ -13,8 +13,8 @@ from torchattr.valuation.methods.log_coefficients import (
     LogCoefficient,
     log_mean_over_sizes,
 )
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.semivalue_valuation import SemivalueValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.samplers import (
     StratifiedPermutationSampler,
     StratifiedSampler,

@@ -9,8 +9,8 @@ from torchattr.valuation.methods.log_coefficients import (
     LogCoefficient,
     log_leave_one_out,
 )
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.semivalue_valuation import SemivalueValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.samplers import LOOSampler
 from torchattr.valuation.stopping import NoStopping
 from torchattr.valuation.utility import UtilityBase

@@ -6,8 +6,8 @@ from typing import final
 
 from torchattr.games.game import Game
 from torchattr.valuation.methods.log_coefficients import LogCoefficient, log_banzhaf
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.semivalue_valuation import SemivalueValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.samplers import MSRSampler
 from torchattr.valuation.stopping import StoppingCriterion
 from torchattr.valuation.utility import UtilityBase
@@ -37,9 +37,9 @@ class MSRBanzhafValuation(SemivalueValuation):
     Example:
         >>> from torchattr.games.synthetic import ShoesGame
         >>> from torchattr.valuation.stopping import MinUpdates
-        >>> banzhaf = MSRBanzhafValuation(ShoesGame(2, 1), MinUpdates(200), seed=1).fit()
-        >>> error = banzhaf.result.values - [0.25, 0.25, 0.75]
-        >>> bool((abs(error) < 3 * banzhaf.result.stderr).all())
+        >>> banzhaf = MSRBanzhafValuation(ShoesGame(2, 1), MinUpdates(200), seed=1)
+        >>> result = banzhaf.fit().result
+        >>> bool((abs(result.values - [0.25, 0.25, 0.75]) < 3 * result.stderr).all())
         True
 
     References:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from torchattr.errors import InputError
-from torchattr.estimation.truncation import NoTruncation
 from torchattr.games.cached import Cached
 from torchattr.games.game import Game
 from torchattr.sampling.marginals import EVERYBODY
@@ -35,6 +34,8 @@ _BLOCK_BYTES = 2**27
 _BYTES_OF_A_PLACE = 12
 # A criterion that promises nothing is asked before the run has grown by this share.
 _AHEAD = 1 / 8
+# Asking costs as much as folding in so many coalitions that each value everybody.
+_FEWEST_COALITIONS = 8
 
 
 @final
@@ -70,8 +71,10 @@ class SampledRun:
         self._cache = Cached(points.game)
         self._n_players = points.game.n_players
         self._keep = np.zeros(self._n_players, np.bool_)
-        self._per_check = sampler.rounds_per_check(self._n_players)
         self._tally = _tally(self._cache, sampler, log_coefficient)
+        self._per_check = sampler.rounds_per_check(self._n_players)
+        if isinstance(self._tally, ReuseTally):
+            self._per_check = max(self._per_check, _FEWEST_COALITIONS)
         self._before = dict.fromkeys(_COUNTED, 0)
         self._failures_before = points.n_failures
 
@@ -177,6 +180,12 @@ class SampledRun:
             "counts": means.counts,
             "stderr": means.standard_errors,
         }
+        if self._sampler.is_exhaustive:
+            # What comes in an order of its own is no sample: nothing, or all, is known.
+            known = self._has_all & ~self._keep
+            columns["stderr"] = np.where(known, 0.0, np.nan)
+            # Of one contribution that is all there is, the variance is 0 too.
+            columns["variances"][known & (means.counts == 1)] = 0.0
         return ValuationResult(
             **columns | more,
             replicates=means.n_replicates,
@@ -192,20 +201,14 @@ class SampledRun:
         found = self._cache.n_stored, self._points.n_failures - self._failures_before
         for name, number in zip(_COUNTED, found, strict=True):
             more[name] = self._before[name] + number
-        if self._is_exact():
+        if self._sampler.is_exhaustive and self._has_all:
             status = Status.Converged
-            means = self._tally.means
-            # Of one contribution that is all there is, the variance is 0 too.
-            spread = np.where(means.counts == 1, 0.0, means.variances)
-            more |= {"stderr": np.zeros(self._n_players), "variances": spread}
         return self._result(status, n_rounds=self.n_rounds, **more)
 
-    def _is_exact(self) -> bool:
-        """Whether every contribution there is was folded in, to every mean."""
-        n, sampler = self._n_players, self._sampler
-        if self._keep.any() or not sampler.is_exhaustive or _truncates(sampler):
-            return False
-        return self.n_rounds == sampler.rounds.n_rounds(n)
+    @property
+    def _has_all(self) -> bool:
+        """Whether the sampler has come to its end."""
+        return self.n_rounds == self._sampler.rounds.n_rounds(self._n_players)
 
 
 _COUNTED = ("n_evaluations", "n_failures")
@@ -223,9 +226,3 @@ def _tally(game: Game, sampler: IndexSampler, log_coefficient: LogCoefficient) -
     if int(first.players[0]) == EVERYBODY:
         return ReuseTally(sampler, game, log_coefficient)
     return SubsetTally(sampler, game, importance)
-
-
-def _truncates(sampler: IndexSampler) -> bool:
-    return isinstance(sampler, PermutationSamplerBase) and not isinstance(
-        sampler.truncation, NoTruncation
-    )

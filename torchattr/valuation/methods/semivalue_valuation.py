@@ -12,9 +12,9 @@ from torchattr.errors import InputError
 from torchattr.games.game import Game
 from torchattr.valuation.methods.log_coefficients import LogCoefficient
 from torchattr.valuation.methods.points import Points
-from torchattr.valuation.methods.progress_bar import Show, progress_bar
 from torchattr.valuation.methods.sampled_run import SampledRun
 from torchattr.valuation.methods.valuation import Valuation
+from torchattr.valuation.progress_bar import Show, progress_bar
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.samplers import IndexSampler
 from torchattr.valuation.stopping import StoppingCriterion

@@ -6,8 +6,8 @@ from typing import final
 
 from torchattr.games.game import Game
 from torchattr.valuation.methods.log_coefficients import LogCoefficient, log_shapley
-from torchattr.valuation.methods.progress_bar import Show
 from torchattr.valuation.methods.semivalue_valuation import SemivalueValuation
+from torchattr.valuation.progress_bar import Show
 from torchattr.valuation.samplers import (
     ConstantSampleSize,
     RandomSizeIteration,
