@@ -33,6 +33,7 @@ class Recording(TorchLearner):
     asked: list
 
     def fit_many(self, data, coalitions):
+        assert torch.is_grad_enabled()  # though a game is called without
         self.asked.append(coalitions.clone())
         return super().fit_many(data, coalitions)
 

@@ -50,6 +50,7 @@ class ModelUtility(UtilityBase):
     A subset that is empty, or on which training or scoring fails, is worth the scorer's
     default. A failure is warned about once and counted; one on the whole training set
     is an error. So is a score that is NaN or infinite, which pyDVL took for a failure.
+    What a learner raises is raised as it is.
 
     Args:
         model: What is trained.
