@@ -74,10 +74,12 @@ def stratified_standard_error(
         Cochran (1977), *Sampling techniques*, section 5.3.
     """
     counts, means, squares = _by_stratum(cells, len(weights))
-    share = _shares(counts, weights)
-    exact = np.zeros((len(weights), 1), np.bool_)
+    drawn = counts.any(1)  # often a few of very many
+    counts, means, squares = counts[drawn], means[drawn], squares[drawn]
+    share = _shares(counts, weights[drawn])
+    exact = np.zeros((len(counts), 1), np.bool_)
     if certain is not None:
-        exact = certain[:, None]
+        exact = certain[drawn, None]
     freedom = np.where(exact, 0, np.maximum(counts - 1, 0))
     own = np.where(exact, 0.0, share**2 * squares)
     lone = (counts == 1) & ~exact

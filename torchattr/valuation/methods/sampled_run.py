@@ -21,7 +21,7 @@ from torchattr.valuation.methods.reuse_tally import ReuseTally
 from torchattr.valuation.methods.tally import Tally
 from torchattr.valuation.result import Status, ValuationResult
 from torchattr.valuation.samplers import IndexSampler, PermutationSamplerBase
-from torchattr.valuation.stopping import StoppingCriterion
+from torchattr.valuation.stopping import NoStopping, StoppingCriterion
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -129,7 +129,10 @@ class SampledRun:
         while not status and not ended:
             asked = self._rounds_ahead(is_done, total)
             stop = self.n_rounds + asked
-            for _ in self._folded(asked):
+            for last in self._folded(asked):
+                # Its answer is known, and asking costs a result.
+                if isinstance(is_done, NoStopping) and not last:
+                    continue
                 status = self._ask(is_done, skip_converged=skip_converged)
                 bar.update(100 * is_done.completion() - bar.n)
                 if status:
@@ -137,8 +140,8 @@ class SampledRun:
             ended = self.n_rounds == total or (not status and self.n_rounds < stop)
         return self._final(status)
 
-    def _folded(self, count: int) -> Iterator[None]:
-        """Fold rounds in, with a stop wherever the criterion is to be asked."""
+    def _folded(self, count: int) -> Iterator[bool]:
+        """Fold rounds in, up to each check; yields whether it is the block's last."""
         start_round, per_check = self.n_rounds, self._per_check
         rounds = self._tally.evaluate(start_round, count, self._keep)
         if not len(rounds):
@@ -151,7 +154,7 @@ class SampledRun:
             self._tally.fold(slice(start, stop), self._keep)
             start, self.n_rounds = stop, end
             self._sampler.record_rounds(self._n_players, end)
-            yield
+            yield end == last
 
     def _ask(self, is_done: StoppingCriterion, *, skip_converged: bool) -> Status:
         status = is_done(self._result(Status.Pending))
