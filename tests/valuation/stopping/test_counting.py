@@ -67,7 +67,7 @@ def test_samples_are_the_samplers():
     criterion = MaxSamples(sampler, 10)
     assert not criterion(RESULT)
     assert criterion.completion() == pytest.approx(0.5)
-    sampler.n_samples = 12
+    sampler.n_samples = 10
     assert criterion(RESULT)
     assert criterion.completion() == 1
 
@@ -103,6 +103,7 @@ def test_time_runs_from_the_first_question_or_the_reset_not_from_construction(
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     criterion = MaxTime(10)
     clock.now = 100.0
+    assert criterion.completion() == 0
     assert not criterion(RESULT)
     clock.now = 109.0
     assert not criterion(RESULT)

@@ -123,6 +123,13 @@ def test_what_is_not_known_has_not_converged():
     assert criterion.converged.tolist() == [True, False, False]
 
 
+def test_a_first_update_is_no_evidence():
+    criterion = HistoryDeviation(1, 0.5)
+    criterion(ValuationResult(values=[1.0, 0.0], counts=[1, 0]))
+    criterion(ValuationResult(values=[1.0, 0.0], counts=[2, 1]))
+    assert criterion.converged.tolist() == [True, False]
+
+
 @pytest.mark.parametrize("pin", [True, False])
 def test_pinned_indices_stay_converged(pin):
     criterion = HistoryDeviation(1, 0.1, pin_converged=pin)
