@@ -51,7 +51,7 @@ def monte_carlo(
             :func:`~torchattr.estimation.stopping.check_schedule`), never at the
             boundaries of batches.
         truncation: Ends permutations early, which then advance together (see
-            :func:`~torchattr.estimation.lockstep.permutation_gains`): fewer
+            :func:`~torchattr.estimation.permutation_gains`): fewer
             evaluations, and a bias that standard errors do not show. Between two checks
             of a stopping rule there are few permutations to advance together.
 

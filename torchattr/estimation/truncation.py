@@ -31,7 +31,15 @@ __all__ = [
 
 
 class TruncationPolicy(ABC):
-    """Which permutations end before their last player."""
+    """Which permutations end before their last player.
+
+    Example:
+        >>> class AboveTotal(TruncationPolicy):
+        ...     def truncated(self, walk, total, n):
+        ...         return walk[:, -1] >= total
+        >>> AboveTotal().truncated(torch.tensor([[0.0, 3.0]]), torch.tensor(2.0), n=4)
+        tensor([True])
+    """
 
     @abstractmethod
     def truncated(self, walk: Tensor, total: Tensor, n: int) -> Tensor:

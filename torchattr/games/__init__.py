@@ -20,6 +20,8 @@ from torchattr.games.attribution import Attribution, PerturbationAttribution
 from torchattr.games.baselines import Baseline, BaselineDistribution
 from torchattr.games.cached import Cached
 from torchattr.games.counted import Counted
+from torchattr.games.evaluation_log import EvaluationLog
+from torchattr.games.fingerprint import fingerprint
 from torchattr.games.forward import Forward
 from torchattr.games.function_game import FunctionGame
 from torchattr.games.game import Game
@@ -44,6 +46,7 @@ __all__ = [
     "BaselineDistribution",
     "Cached",
     "Counted",
+    "EvaluationLog",
     "FeatureGroups",
     "Forward",
     "FunctionGame",
@@ -56,6 +59,7 @@ __all__ = [
     "Target",
     "banzhaf",
     "beta_shapley",
+    "fingerprint",
     "leave_one_out",
     "shapley",
     "synthetic",

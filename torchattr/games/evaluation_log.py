@@ -46,7 +46,7 @@ class EvaluationLog:
         n_players: Number of players of the game.
         identity: What a value depends on beside the coalition, by name: strings that
             are equal where the things are, such as those of
-            :func:`~torchattr.games.fingerprint.fingerprint`.
+            :func:`~torchattr.games.fingerprint`.
 
     Attributes:
         path: The file.

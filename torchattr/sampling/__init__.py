@@ -21,18 +21,22 @@ from torchattr.sampling.draws import Draws, Sampler
 from torchattr.sampling.odd_kernel import Quadrature
 from torchattr.sampling.pairs import leverage_pairs, uniform_pairs
 from torchattr.sampling.permutations import (
+    AntitheticPermutations,
     GivenPermutations,
     OrthogonalPermutations,
     PermutationDraws,
     Permutations,
+    PermutationSampler,
 )
 
 __all__ = [
     "Antithetic",
+    "AntitheticPermutations",
     "Draws",
     "GivenPermutations",
     "OrthogonalPermutations",
     "PermutationDraws",
+    "PermutationSampler",
     "Permutations",
     "Quadrature",
     "Sampler",

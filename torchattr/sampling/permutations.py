@@ -80,7 +80,12 @@ class PermutationDraws(Draws):
 
 
 class PermutationSampler(Sampler):
-    """A sampler whose replicates are means over permutations."""
+    """A sampler whose replicates are means over permutations.
+
+    Example:
+        >>> [isinstance(s, PermutationSampler) for s in (Permutations(3), Sampler)]
+        [True, False]
+    """
 
     @property
     @abstractmethod

@@ -61,6 +61,7 @@ class DataBanzhaf(DataAttribution):
 
     Example:
         >>> from torchattr.training import TorchLearner
+        >>> _ = torch.manual_seed(1)
         >>> learner = TorchLearner(
         ...     torch.nn.Linear(1, 1),
         ...     torch.nn.MSELoss(),

@@ -27,6 +27,7 @@ class DataLOO(DataAttribution):
         >>> import torch
         >>> from functools import partial
         >>> from torchattr.training import TorchLearner
+        >>> _ = torch.manual_seed(1)
         >>> learner = TorchLearner(
         ...     torch.nn.Linear(1, 1),
         ...     torch.nn.MSELoss(),

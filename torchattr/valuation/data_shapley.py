@@ -72,6 +72,7 @@ class DataShapley(DataAttribution):
 
     Example:
         >>> from torchattr.training import TorchLearner
+        >>> _ = torch.manual_seed(1)
         >>> learner = TorchLearner(
         ...     torch.nn.Linear(1, 2),
         ...     torch.nn.CrossEntropyLoss(),
@@ -80,8 +81,8 @@ class DataShapley(DataAttribution):
         ... )
         >>> x, y = torch.tensor([[-1.0], [1.0], [0.9]]), torch.tensor([0, 1, 0])
         >>> shapley = DataShapley(learner, test=(x[:2], y[:2]))
-        >>> shapley.attribute((x, y), estimator="exact").argmin().item()
-        2
+        >>> shapley.attribute((x, y), estimator="exact")
+        tensor([ 0.3333,  0.3333, -0.1667], dtype=torch.float64)
     """
 
     def attribute(
@@ -114,7 +115,7 @@ class DataShapley(DataAttribution):
             budget: The most coalitions that are evaluated.
             estimator: One of the table.
             truncation: For permutations: when to give the rest of an order nothing; see
-                :class:`~torchattr.estimation.truncation.RelativeTruncation`. All orders
+                :class:`~torchattr.valuation.RelativeTruncation`. All orders
                 then advance together, and the sum of the values falls short of the
                 total. It is asked about the mean over test examples.
             perturbations_per_eval: The most models trained at once.
