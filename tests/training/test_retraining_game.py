@@ -290,3 +290,11 @@ def test_activations_count():
     x, y = TRAIN[0].float(), TRAIN[1]
     fitting = models_in_memory(made, made.examples((x, y)), 1, torch.zeros(3))
     assert 2**30 / (8 * 2**18 * 10) < fitting < 2**30 / (8 * 2**18)
+
+
+def test_weights_are_no_activations():
+    wide = nn.Linear(2**10, 2**10)
+    made = learner(nn.Sequential(nn.Linear(4, 2**10), wide, nn.Linear(2**10, 3)))
+    x, y = TRAIN[0].float(), TRAIN[1]
+    fitting = models_in_memory(made, made.examples((x, y)), 1, torch.zeros(3))
+    assert 50 < fitting < 2**30 / (4 * 2**22)
