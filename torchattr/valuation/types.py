@@ -51,7 +51,7 @@ class Sample:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sample):
             return NotImplemented
-        return type(self) is type(other) and self._content() == other._content()
+        return self._content() == other._content()
 
     def __hash__(self) -> int:
         return hash(self._content())
