@@ -18,7 +18,9 @@ from torchattr.training.fallback import (
     batched_quietly,
     first_line,
 )
+from torchattr.training.plain_loop import generators_kept
 from torchattr.training.recipe import Recipe
+from torchattr.training.shuffles import scrambled
 
 __all__ = ["ModelOutputs"]
 
@@ -63,7 +65,10 @@ class ModelOutputs:
             chunk = map_inputs(lambda tensor: tensor[start:stop], inputs)
             return self._chunk(module, state, chunk).transpose(0, 1)
 
-        outputs, _ = in_parts(part, count=n_rows, size=min(rows, n_rows))
+        # A model may draw random numbers in evaluation mode, too.
+        with generators_kept(self.recipe.device):
+            torch.default_generator.manual_seed(scrambled(self.recipe.seed))
+            outputs, _ = in_parts(part, count=n_rows, size=min(rows, n_rows))
         return outputs.transpose(0, 1)
 
     def _checked(self, models: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from torchattr.games.memory import is_out_of_memory
@@ -49,16 +49,18 @@ def try_stacking(recipe: Recipe, examples: Examples) -> StackedPlan | str:
     if not is_elementwise(recipe):
         return "the optimizer looks at whole parameters, not at each number alone"
     trial = _Trial(recipe, examples)
-    if trial.changed_buffers:
-        return (
-            f"the model changes its buffer {trial.changed_buffers[0]!r} when it is "
-            "trained, as BatchNorm does"
-        )
+    if trial.changed:
+        return f"the model changes its {trial.changed[0]} when it is trained"
     try:
         agrees = trial.agrees()
     except MODEL_ERRORS as error:
         if is_out_of_memory(error):
             raise
+        if "randomness" in str(error):
+            return (
+                "it draws random numbers by other functions than dropout, rand_like, "
+                "randn_like and bernoulli"
+            )
         return f"torch.func.vmap cannot run it: {first_line(error)}"
     if not agrees:
         return "its gradients under torch.func.vmap are not those of a single model"
@@ -83,7 +85,7 @@ class _Trial:
         self.precision = 0.0 if recipe.amp is None else torch.finfo(recipe.amp).eps
         self.n_random = 0
         self.saved_bytes = 0
-        self.changed_buffers: list[str] = []
+        self.changed: list[str] = []
         # What fails here is an error of the user's, and is raised as such.
         self.wanted = [self._alone(i, self.length) for i in range(2)]
         self.row_bytes = self.saved_bytes // (2 * self.length)
@@ -133,7 +135,7 @@ class _Trial:
         with torch.no_grad():
             for name, stack in self.stacked.trained.items():
                 trained[name].copy_(stack[i])
-        before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        before = {name: tensor.clone() for name, tensor in _tensors(model).items()}
         minibatch = self.examples.take(self.rows[i, :length])
         random = CounterRandom(self.keys[i])
         with (
@@ -147,8 +149,8 @@ class _Trial:
         leaves = [trained[name] for name in self.stacked.trained]
         grads = torch.autograd.grad(loss, leaves, allow_unused=True)
         self.n_random = max(self.n_random, random.n_calls)
-        after = dict(model.named_buffers())
-        self.changed_buffers = [
+        after = _tensors(model)
+        self.changed = [
             name
             for name in sorted(before.keys() | after.keys())
             if name not in before
@@ -181,6 +183,12 @@ class _Trial:
             (losses[i].detach(), [None if g is None else g[i] for g in grads])
             for i in range(2)
         ]
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """What a forward pass may change: BatchNorm's statistics, renormed embeddings."""
+    parameters = {f"parameter {k!r}": p for k, p in model.named_parameters()}
+    return parameters | {f"buffer {k!r}": b for k, b in model.named_buffers()}
 
 
 def _with_nan(minibatch: Examples, rows: Tensor) -> Examples:
