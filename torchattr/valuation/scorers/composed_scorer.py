@@ -23,6 +23,12 @@ class ComposedScorer(Scorer):
 
     Raises:
         InputError: If the default becomes infinite or NaN.
+
+    Example:
+        >>> from torchattr.valuation.scorers import SupervisedScorer
+        >>> scorer = SupervisedScorer("r2", ([[0.0]], [0.0]), default=2.0)
+        >>> ComposedScorer(scorer, lambda score: score**2, name="square").default
+        4.0
     """
 
     def __init__(
