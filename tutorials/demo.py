@@ -348,9 +348,7 @@ flag_table = [
     for i in flagged.tolist()
 ]
 save(flag_table, output / "digits_flagged")
-print(
-    f"\nData Shapley of 200 labelled digits: {valuation_seconds:.0f} s of processor time."
-)
+print(f"\nData Shapley of 200 digits, {valuation_seconds:.0f} s of processor time.")
 print(
     f"The {n_flagged} lowest, {hits} of which have a wrong label; AUROC {auroc:.3f}.\n"
 )
@@ -460,5 +458,6 @@ seconds = time.process_time() - began
 assert valuation_seconds < 60
 assert seconds < 120
 print(
-    f"\nAll claims hold; {seconds:.0f} s of processor time. Pictures and tables: {output}"
+    f"\nAll claims hold, in {seconds:.0f} s of processor time. Pictures and tables: "
+    f"{output}"
 )
