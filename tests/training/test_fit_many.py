@@ -610,6 +610,40 @@ def test_nothing_else_changes():
     assert all((g == p.grad).all() for g, p in pairs)
 
 
+def test_gradients_are_switched_on_where_they_are_off():
+    make, (x, y) = MODELS["perceptron"]
+    learner = TorchLearner(
+        seeded(make), nn.CrossEntropyLoss(), OPTIMIZERS["adam"], epochs=1
+    )
+    wanted = learner.fit_many((x, y), coalitions())["0.weight"]
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            got = learner.fit_many((x, y), coalitions())["0.weight"]
+            alone = learner.fit((x + 0, y), coalitions()[3])
+        assert torch.equal(got, wanted)
+        assert (got[3] - alone[0].weight).abs().max() < 1e-5
+
+
+def test_no_coalitions_no_models():
+    make, (x, y) = MODELS["perceptron"]
+    learner = TorchLearner(
+        seeded(make), nn.CrossEntropyLoss(), OPTIMIZERS["adam"], epochs=1
+    )
+    many = learner.fit_many((x, y), torch.zeros(0, N, dtype=torch.bool))
+    assert many["0.weight"].shape == (0, 8, 6)
+    assert learner.outputs(many, x).shape == (0, N, 3)
+
+
+def test_the_warning_points_at_the_users_line():
+    _, (x, y) = MODELS["perceptron"]
+    learner = TorchLearner(
+        Branching(), nn.CrossEntropyLoss(), OPTIMIZERS["adam"], epochs=1
+    )
+    with pytest.warns(FallbackWarning) as caught:
+        learner.fit_many((x, y), coalitions())
+    assert caught[0].filename == __file__
+
+
 def test_nothing_else_changes_after_an_error():
     def failing(outputs, targets):
         torch.rand(3)

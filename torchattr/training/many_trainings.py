@@ -41,6 +41,7 @@ class ManyTrainings:
         self.recipe, self.notice = recipe, notice
         self._plan: StackedPlan | str | None = None
 
+    @torch.inference_mode(mode=False)
     @torch.enable_grad()
     def train(self, examples: Examples, coalitions: Tensor) -> dict[str, Tensor]:
         """The parameters and buffers of the trained models.
@@ -83,7 +84,7 @@ class ManyTrainings:
     def _decide(self, plan: StackedPlan | str) -> None:
         self._plan = plan
         if isinstance(plan, str):
-            self.notice.give("models are trained", plan, stacklevel=5)
+            self.notice.give("models are trained", plan, stacklevel=6)
 
     def _initial_state(self, n_models: int) -> dict[str, Tensor]:
         state: dict[str, Tensor] = {}

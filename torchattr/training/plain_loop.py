@@ -41,6 +41,8 @@ def _seed(seed: int, device: torch.device) -> None:
             torch.cuda.manual_seed(seed)
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Module:
     """Train one model on a coalition.
 
@@ -70,7 +72,7 @@ def train_alone(recipe: Recipe, examples: Examples, coalition: Tensor) -> nn.Mod
     batch_size = recipe.batch_size or size
     n_steps = -(-size // batch_size)
     key = coalition_keys(coalition[None], recipe.seed)
-    with torch.enable_grad(), generators_kept(coalition.device):
+    with generators_kept(coalition.device):
         for epoch in range(recipe.epochs):
             visits = order(recipe.seed, epoch, len(examples)).to(coalition.device)
             keys = step_keys(key, epoch, n_steps)[0]
