@@ -118,6 +118,7 @@ def test_the_default_belongs_to_the_data():
     assert ones(None) == pytest.approx(shares[0 if counts[0] >= counts[2] else 2])
     assert twos(None) == pytest.approx(shares[0 if counts[0] >= counts[1] else 1])
     assert ones(None) != twos(None)
+    assert ones.with_dataset(twos.training_data)(None) == twos(None)
 
 
 def test_the_model_is_left_as_it_was():
@@ -243,6 +244,16 @@ def test_a_score_that_is_not_finite_is_an_error(value):
     bound = utility(scorer=SupervisedScorer(score, TEST, default=0.0))
     with pytest.raises(InputError, match="score must be finite"):
         bound(Sample(None, ALL))
+
+
+def test_models_train_with_gradients_though_games_have_none():
+    class Torch(Breaks):
+        def fit(self, x, y):
+            assert torch.is_grad_enabled()
+            return super().fit(x, y)
+
+    with torch.no_grad():
+        assert utility(Torch(below=5))(Sample(None, ALL)) > 0
 
 
 def test_what_is_no_utility():
