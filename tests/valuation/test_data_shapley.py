@@ -151,6 +151,13 @@ def test_defaults_cost_what_they_say():
     assert 0.9 * 25 * 29 < learner.n_trained <= 25 * 29 + 1
 
 
+def test_pairs_of_permutations_count_as_two():
+    method, _, learner = toy(DataShapley, n=30)
+    data = torch.zeros(30, 1), torch.zeros(30, 1)
+    method.attribute(data, n_samples=7, estimator="antithetic", generator=seeded())
+    assert 0.9 * 8 * 29 < learner.n_trained <= 8 * 29 + 1
+
+
 def test_stopping_ends_a_run():
     method, _, _ = toy(DataShapley)
     values, errors = method.attribute(
