@@ -24,12 +24,14 @@ from torchattr.valuation.methods import (
 from torchattr.valuation.result import Status, ValuationResult
 from torchattr.valuation.samplers import (
     AntitheticPermutationSampler,
+    ConstantSampleSize,
     DeterministicUniformSampler,
     MSRSampler,
     PermutationSampler,
     PermutationSamplerBase,
     PowersetSampler,
     RelativeTruncation,
+    StratifiedPermutationSampler,
     UniformSampler,
 )
 from torchattr.valuation.stopping import (
@@ -189,6 +191,24 @@ def test_criteria_are_asked_after_every_round():
     same(ShapleyValuation(SHOES, sampler, MaxChecks(12)).fit().result, result)
     same(ShapleyValuation(SHOES, sampler, MaxUpdates(12)).fit().result, result)
     same(ShapleyValuation(SHOES, sampler, MaxSamples(sampler, 12)).fit().result, result)
+
+
+def test_a_criterion_that_remembers_forgets_between_fits():
+    is_done = MaxChecks(7)
+    method = ShapleyValuation(SHOES, PermutationSampler(seed=1), is_done)
+    first, again = method.fit().result, method.fit().result
+    assert first.counts.tolist() == again.counts.tolist() == [7] * N
+    # Going on is seven more.
+    more = method.fit(continue_from=first).result
+    assert more.counts.tolist() == [14] * N
+
+
+def test_positions_that_do_not_count_are_not_evaluated():
+    sizes = ConstantSampleSize(n_samples=4, lower_bound=2, upper_bound=2)
+    sampler = StratifiedPermutationSampler(sizes, seed=1)
+    method = DeltaShapleyValuation(RandomGame(9), sampler, NoStopping(sampler))
+    result = method.fit().result
+    assert result.n_evaluations <= 2 * result.counts.sum()
 
 
 def test_a_standard_error_can_be_asked_for():

@@ -45,6 +45,11 @@ def group_testing_shapley(
 
     Returns:
         The values.
+
+    Example:
+        >>> from torchattr.games.synthetic import ShoesGame
+        >>> group_testing_shapley(ShoesGame(1, 2), 4000, 0.1, seed=1).values.round(1)
+        array([0.7, 0.2, 0.2])
     """
     method = GroupTestingShapleyValuation(
         u,

@@ -59,6 +59,19 @@ class SemivalueValuation(Valuation):
 
     Raises:
         InputError: If an argument is of another kind.
+
+    Example:
+        >>> import numpy as np
+        >>> from torchattr.games.synthetic import ShoesGame
+        >>> from torchattr.valuation.samplers import PermutationSampler
+        >>> from torchattr.valuation.stopping import MinUpdates
+        >>> class First(SemivalueValuation):  # only what points add to nothing
+        ...     @property
+        ...     def log_coefficient(self):
+        ...         return lambda n, k: np.where(np.asarray(k) == 0, 0.0, -np.inf)
+        >>> first = First(ShoesGame(2, 1), PermutationSampler(seed=0), MinUpdates(5))
+        >>> first.fit().result.values
+        array([0., 0., 0.])
     """
 
     #: Name of the method in its results.
