@@ -19,6 +19,9 @@ from torchattr.training import (
     RetrainingGame,
     TorchLearner,
 )
+from torchattr.valuation.data_attribution import (
+    DataAttribution,
+)
 from torchattr.valuation.data_banzhaf import (
     DataBanzhaf,
 )
@@ -49,6 +52,7 @@ from torchattr.valuation.functional import (
 from torchattr.valuation.methods import (
     BanzhafValuation,
     BetaShapleyValuation,
+    ClasswiseShapleyValuation,
     DataOOBValuation,
     DeltaShapleyValuation,
     ExactLeastCoreValuation,
@@ -153,6 +157,7 @@ from torchattr.valuation.types import (
     SupervisedModel,
 )
 from torchattr.valuation.utility import (
+    ClasswiseModelUtility,
     DataUtilityLearning,
     DeepSetUtilityModel,
     IndicatorUtilityModel,
@@ -174,11 +179,14 @@ __all__ = [
     "BaseModel",
     "BetaShapleyValuation",
     "BootstrapTruncation",
+    "ClasswiseModelUtility",
     "ClasswiseSample",
     "ClasswiseSampler",
+    "ClasswiseShapleyValuation",
     "ClasswiseSupervisedScorer",
     "ComposedScorer",
     "ConstantSampleSize",
+    "DataAttribution",
     "DataBanzhaf",
     "DataLOO",
     "DataOOBValuation",
