@@ -96,6 +96,18 @@ class Tied(nn.Module):
         return self.head(torch.tanh(self.middle(self.embedding(x).mean(1))))
 
 
+class TwoNames(nn.Module):
+    """One module that has one parameter under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(6, 3))
+        self.again = self.weight
+
+    def forward(self, x):
+        return x @ self.weight + torch.tanh(x @ self.again)
+
+
 def frozen():
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
     model[0].weight.requires_grad_(False)
@@ -155,6 +167,7 @@ MODELS = {
         data((5, 4)),
     ),
     "tied": (Tied, data((2,), integers=5, classes=5)),
+    "two names": (TwoNames, data((6,))),
     "frozen": (frozen, data((6,))),
     "one output for many": (lambda: nn.Linear(6, 40), data((6,), classes=40)),
 }
