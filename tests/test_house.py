@@ -65,21 +65,29 @@ BROAD_EXCEPT = {
     "games/forward.py": "a user's forward may fail in any way when first given two "
     "variants; it is then given one, and what it raises there is not caught",
     "games/futures.py": "what a callback raises is handed on to whoever waits",
+    "valuation/utility/attempt.py": "a user's model may fail in any way on few points;"
+    " failures are counted and told, and on all the points they are raised",
 }
 OVERRIDDEN = {
     "attribute_future": "captum gives its base one that raises, and some methods theirs"
 }
 ABSTRACT = "abstract: its subclasses show how they are used"
+PROTOCOL = "a protocol: scikit-learn's and skorch's models comply"
 NO_EXAMPLE = {
     "Attribution": ABSTRACT,
+    "BaggingModel": PROTOCOL,
+    "BaseModel": PROTOCOL,
     "Draws": ABSTRACT,
     "InterpretableModel": "a protocol: Lasso shows one that complies",
     "MissingExtraError": "raised only where an optional dependency is missing",
     "PerturbationAttribution": ABSTRACT,
     "Players": ABSTRACT,
     "Sampler": ABSTRACT,
+    "SkorchSupervisedModel": PROTOCOL,
     "StoppingRule": ABSTRACT,
+    "SupervisedModel": PROTOCOL,
     "TorchAttrError": "never raised itself",
+    "Valuation": ABSTRACT,
 }
 
 
