@@ -88,6 +88,25 @@ def test_the_closed_form(inside, normalize):
     assert result.status is Status.Converged
 
 
+def test_all_samplers_weigh_alike():
+    """With three points a class, subsets inside it differ in weight from orders."""
+    x = np.array([1.0, 2.0, 3.0, 2.5, 4.0, 5.0])[:, None]
+    data = Dataset(x, np.array([0, 0, 0, 1, 1, 1]))
+    values = [
+        ClasswiseShapleyValuation(
+            utility(),
+            ClasswiseSampler(inside, outside()),
+            NoStopping(),
+            normalize_values=False,
+        )
+        .fit(data)
+        .result.values
+        for inside in (DeterministicPermutationSampler(), DeterministicUniformSampler())
+    ]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+    assert np.ptp(values[0]) > 0.01
+
+
 SAMPLED = {
     "permutations": (PermutationSampler(seed=1), 1),
     "two of them": (PermutationSampler(seed=1), 2),
