@@ -27,6 +27,7 @@ test: $(VENV)/test.stamp ## Run the tests, and every example of the docstrings a
 tutorials: $(VENV)/demo.stamp ## Run every tutorial; each asserts what it claims
 	$(BIN)/python tutorials/demo.py
 	$(BIN)/python tutorials/grouped_measurements.py
+	$(BIN)/python tutorials/valuation_with_pydvl_names.py
 
 check: format-check lint types test ## Everything a commit must pass (test runs the examples too)
 
@@ -49,8 +50,11 @@ doctest: $(VENV)/test.stamp ## Run only the examples of the docstrings, README a
 docs: $(VENV)/docs.stamp ## Build docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W -n --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/bench.stamp ## Measure against captum, shap and shapiq (benchmarks/results)
+bench: $(VENV)/bench.stamp ## Measure against plain loops, captum, shap and shapiq (benchmarks/results)
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.mislabel
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.accuracy
 

@@ -33,7 +33,27 @@ html_title = f"torchattr {release}"
 # Names of argument types stay names; PerturbationAttribution says what they may be.
 nitpick_ignore_regex = [
     (r"py:class", r"(Inputs|Baselines|FeatureMask|TargetLike|Extents|Sampling)"),
-    (r"py:class", r"(Array|Floats|Method|Sign|Options|Colormap)"),
+    (r"py:class", r"(Array|Floats|Method|Sign|Options|Colormap|Show|Mask|Seed|Names)"),
+    (
+        r"py:class",
+        r"(ScorerLike|Learner|PointValues|Scoring|Result|Data|Curve|Fractions)",
+    ),
+    (
+        r"py:class",
+        r"(RandomState|SubFigure|.*\.(LogCoefficient|Transformed|ModelScore))",
+    ),
+    (
+        r"py:class",
+        r"torchattr\.sampling\.(rounds|orders|marginals)\..*|NearestNeighboursGame",
+    ),
+    (
+        r"py:class",
+        r".*\.(FiniteSampler|CountedSampler|Resettable|_Regressor|ScoredModel)",
+    ),
+    (
+        r"py:class",
+        r".*\.(HasIndices|Learner)|pathlib\.Path|os\.PathLike|enum\.Enum|pd\..*",
+    ),
     (r"py:.*", r"(torch|numpy|np|matplotlib|scipy|collections|abc)\..*"),
     (r"py:.*", r"(Tensor|Module|Future|Figure|Axes|NDArray|Generator|ArrayLike)"),
     (r"py:.*", r"(Any|Callable|Iterable|Iterator|Literal|Sequence|Self|T|optional)"),

@@ -95,9 +95,7 @@ def stratified_standard_error(
         spread += lone_variances(
             share * means, lone, counts > 0, pooled, known.astype(np.float64)
         )
-    error: NDArray[np.float64] = np.sqrt(spread.sum(0))
-    error[~(counts > 0).any(0)] = np.nan
-    return error
+    return np.where((counts > 0).any(0), np.sqrt(spread.sum(0)), np.nan)
 
 
 def _by_stratum(

@@ -1,8 +1,8 @@
 """Training one model, or hundreds at once, on subsets of the data.
 
-:class:`TorchLearner` holds a PyTorch model and how it is trained. Its ``fit`` is the
-ordinary loop; its ``fit_many`` stacks the parameters of many models and trains them
-side by side, to the same weights.
+:class:`~torchattr.training.TorchLearner` holds a PyTorch model and how it is
+trained. Its ``fit`` is the ordinary loop; its ``fit_many`` stacks the parameters of
+many models and trains them side by side, to the same weights.
 
 Example:
     >>> import torch

@@ -50,9 +50,6 @@ class TorchLearner:
         scheduler: A function of an optimizer that makes a scheduler of the learning
             rate, which takes one step after each epoch.
 
-    Attributes:
-        model: The initial model, which training never changes.
-
     Raises:
         InputError: If an argument is of the wrong kind, if no parameter of the model
             requires a gradient, or if the optimizer does not use what it is given.
@@ -107,7 +104,7 @@ class TorchLearner:
 
     @property
     def model(self) -> nn.Module:
-        """The initial model."""
+        """The initial model, which training never changes."""
         return self._recipe.model
 
     @property
@@ -154,8 +151,8 @@ class TorchLearner:
         """Data as examples on the learner's device.
 
         Args:
-            data: Anything that :func:`as_examples` takes. NumPy's floating-point arrays
-                get the type of the model's parameters.
+            data: Anything that :func:`~torchattr.training.as_examples` takes. NumPy's
+                floating-point arrays get the type of the model's parameters.
 
         Returns:
             The examples.
@@ -166,7 +163,7 @@ class TorchLearner:
         """Train one model, by an ordinary loop.
 
         Args:
-            data: The training set, as :func:`as_examples` takes it.
+            data: The training set, as :func:`~torchattr.training.as_examples` takes it.
             coalition: ``(n,)`` booleans, the examples that stay; ``None`` for all.
 
         Returns:
@@ -191,7 +188,7 @@ class TorchLearner:
         """Train a model on each of many subsets.
 
         Args:
-            data: The training set, as :func:`as_examples` takes it.
+            data: The training set, as :func:`~torchattr.training.as_examples` takes it.
             coalitions: ``(K, n)`` booleans, the examples that stay.
 
         Returns:

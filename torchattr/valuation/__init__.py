@@ -3,8 +3,8 @@ r"""Data valuation: which training examples made the model.
 Players are training examples, or groups of them; a coalition is worth the score of the
 model that was trained on it. :class:`DataShapley` and its siblings are called like the
 methods of :mod:`torchattr.attr`, and train PyTorch models hundreds at once through a
-:class:`TorchLearner`. Beside them stands pyDVL's vocabulary, name by name: data sets,
-utilities, scorers, samplers, stopping criteria, methods and results.
+:class:`~torchattr.training.TorchLearner`. Beside them stands pyDVL's vocabulary, name
+by name: data sets, utilities, scorers, samplers, stopping criteria, methods, results.
 
 Example:
     >>> from torchattr.games.synthetic import ShoesGame

@@ -64,12 +64,12 @@ class DataAttribution(PerturbationAttribution):
         Whether to show a bar that counts coalitions.
 
     Args:
-        learner: Trains the models: a :class:`~torchattr.valuation.TorchLearner`.
+        learner: Trains the models: a :class:`~torchattr.training.TorchLearner`.
         test: The ``(x, y)`` that models are scored on.
         scorer: ``"accuracy"``, ``"log_likelihood"``, ``"neg_loss"``, ``"r2"``,
             ``"f1"``, the name of a scorer of scikit-learn, or a function
             ``(estimator, x, y) -> float``; see
-            :class:`~torchattr.valuation.RetrainingGame`. Likelihoods of models trained
+            :class:`~torchattr.training.RetrainingGame`. Likelihoods of models trained
             on a few examples are huge unless the learner regularises (weight decay).
         per_example: Whether every test example has its own score: values are then
             ``(n_test, n_train)``, from the same trainings.

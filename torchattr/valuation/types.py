@@ -167,7 +167,6 @@ class BaggingModel(SupervisedModel, Protocol):
 
     Attributes:
         estimators_: The members.
-        estimators_samples_: The positions of the points that each was fitted to.
     """
 
     estimators_: Sequence[SupervisedModel]

@@ -127,7 +127,7 @@ def log_leave_one_out(n: int, k: ArrayLike, /) -> NDArray[np.float64]:
 
     :math:`1/n` is the weight that the Shapley value gives to it, and the chance of a
     point and its coalition among all that
-    :class:`~torchattr.valuation.samplers.LOOSampler` draws.
+    :class:`~torchattr.valuation.LOOSampler` draws.
 
     Args:
         n: Number of points.

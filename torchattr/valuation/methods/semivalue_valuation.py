@@ -50,7 +50,7 @@ class SemivalueValuation(Valuation):
         utility: What a coalition of the data is worth, or a game, whose players are
             then valued without data.
         sampler: Draws the coalitions. A finite one stops by itself; see
-            :class:`~torchattr.valuation.stopping.NoStopping`.
+            :class:`~torchattr.valuation.NoStopping`.
         is_done: When to stop.
         skip_converged: Whether points that ``is_done`` calls converged are not updated
             any more. They still take part in the coalitions of the others.
@@ -122,7 +122,7 @@ class SemivalueValuation(Valuation):
                 on after its last round. It stays as it is.
 
         Returns:
-            The method itself, with its :attr:`result`.
+            The method itself, with its ``result``.
 
         Raises:
             InputError: If data is missing, ``continue_from`` is of something else, or

@@ -15,7 +15,7 @@ class ShapleyValuation(SemivalueValuation):
     r"""Data Shapley, :math:`w(n, k) = 1 / (n \binom{n-1}{k})`.
 
     The contribution of a point to the mean over all sizes of coalitions. With
-    permutations (:class:`~torchattr.valuation.samplers.PermutationSampler`) the values
+    permutations (:class:`~torchattr.valuation.PermutationSampler`) the values
     sum to :math:`u(N) - u(\emptyset)`, and each permutation costs ``n`` evaluations.
 
     Args:

@@ -289,7 +289,7 @@ class ValuationResult(Rows):
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """What :func:`~torchattr.valuation.result.save_result` does."""
+        """What :func:`~torchattr.valuation.save_result` does."""
         write(
             path,
             self._columns,
@@ -300,7 +300,7 @@ class ValuationResult(Rows):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ValuationResult:
-        """What :func:`~torchattr.valuation.result.load_result` does."""
+        """What :func:`~torchattr.valuation.load_result` does."""
         arrays, header = read(path)
         return cls(
             data_names=arrays.pop("names", None),

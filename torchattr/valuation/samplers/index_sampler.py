@@ -199,7 +199,7 @@ class IndexSampler(ABC):
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether a run to the end is exact: every sample there is, once."""
+        """Whether a run to the end meets every sample there is, once, and is exact."""
         return self._rounds.is_exhaustive()
 
     def record_rounds(self, n: int, n_rounds: int) -> None:

@@ -38,7 +38,7 @@ class SupervisedScorer(Scorer):
     Args:
         scoring: The name of a scorer of scikit-learn, a function ``(model, x, y) ->
             float``, or a model, whose own ``score`` is meant. For a
-            :class:`TorchLearner` also ``"log_likelihood"`` and
+            :class:`~torchattr.training.TorchLearner` also ``"log_likelihood"`` and
             ``"neg_loss"``; these, ``"accuracy"``, ``"f1"`` and ``"r2"`` are computed
             for hundreds of models at once.
         test_data: A :class:`~torchattr.valuation.Dataset`, or a pair ``(x, y)``.

@@ -52,7 +52,7 @@ def _most(parts: Sequence[StoppingCriterion], result: ValuationResult) -> int:
 class StoppingCriterion(ABC):
     """Whether a valuation has done enough, asked of each result that it arrives at.
 
-    A call answers with a :class:`~torchattr.valuation.result.Status`, which is true
+    A call answers with a :class:`~torchattr.valuation.Status`, which is true
     where the run should end, and leaves :attr:`converged` and :meth:`completion`
     behind. Criteria remember what they need; ``reset()`` makes them forget it, and a
     valuation does so before it starts. They combine by ``|`` (either), ``&`` (both),
@@ -169,7 +169,7 @@ class StoppingCriterion(ABC):
     @property
     @final
     def max_evaluations(self) -> NoReturn:
-        """Not there: criteria are no rules of :mod:`torchattr.estimation.stopping`.
+        """Refused: criteria are no rules of :mod:`torchattr.estimation.stopping`.
 
         Raises:
             InputError: Always.

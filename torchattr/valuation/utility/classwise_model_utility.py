@@ -92,7 +92,7 @@ class ClasswiseModelUtility(UtilityBase):
         """What a class-wise sample is worth.
 
         Args:
-            sample: A :class:`~torchattr.valuation.types.ClasswiseSample`; ``None`` is
+            sample: A :class:`~torchattr.valuation.ClasswiseSample`; ``None`` is
                 none.
 
         Returns:

@@ -88,7 +88,7 @@ class DataUtilityLearning(BatchUtility):
         self.show_warnings = show_warnings
 
     def make_game(self, data: Dataset) -> Game:
-        """See :meth:`BatchUtility.make_game`."""
+        """The game of this utility on its data."""
         from torchattr.valuation.utility.utility_game import game_of
 
         return _LearnedGame(

@@ -53,7 +53,7 @@ class KNNClassifierUtility(BatchUtility):
         self._neighbours = NearestNeighbours(model)
 
     def make_game(self, data: Dataset) -> NearestNeighboursGame:
-        """See :meth:`BatchUtility.make_game`."""
+        """The game of this utility on its data."""
         (around,) = self._neighbours.around(self.test_data, data, whole=True)
         return NearestNeighboursGame(
             around.order,

@@ -43,7 +43,7 @@ class ModelUtility(UtilityBase):
 
     The model is anything with scikit-learn's protocol (``fit``, and what the scorer
     needs), such as an estimator or a skorch net; or a
-    :class:`TorchLearner`, of which valuation methods train hundreds
+    :class:`~torchattr.training.TorchLearner`, of which valuation methods train hundreds
     at once. Models of the first kind are trained by joblib's workers: call a method
     within ``joblib.parallel_config(n_jobs=...)``.
 

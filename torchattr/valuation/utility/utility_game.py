@@ -130,8 +130,8 @@ def game_of(utility: UtilityBase | Game, data: Dataset | None = None) -> Game:
         data: The training points; ``None`` for those that the utility has.
 
     Returns:
-        The game: a :class:`RetrainingGame` where a learner trains many models at once,
-        a :class:`UtilityGame` for any other utility.
+        The game: a :class:`~torchattr.training.RetrainingGame` where a learner trains
+        many models at once, a :class:`UtilityGame` for any other utility.
 
     Raises:
         InputError: If ``utility`` is neither, or no data are known.
