@@ -261,6 +261,7 @@ CLASS_LOSSES = {
     "focal": focal,
     "mean of focal": lambda o, t: focal(o, t).mean(),
     "penalty": lambda o, t: F.cross_entropy(o, t) + 0.1 * o.pow(2).mean(),
+    "constant": lambda o, t: F.cross_entropy(o, t) * torch.arange(1.0, 5.0).mean(),
     "squares": lambda o, t: ((o - F.one_hot(t, 3)) ** 2).sum(1).mean(),
 }
 # Losses that look at a minibatch as a whole, whose minibatches are never padded.
@@ -569,6 +570,62 @@ def test_branches_fall_back():
         check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
 
 
+class Lookup(nn.Module):
+    """An embedding by hand, whose padding PyTorch gives a gradient under vmap.
+
+    That is so in all models but the first, and is found in the trial only if both of
+    its models see padding.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.Parameter(torch.randn(5, 3))
+
+    def forward(self, x):
+        return torch.embedding(self.rows, x, padding_idx=1).sum(1)
+
+
+def test_gradients_that_differ_fall_back():
+    x, y = MODELS["embedding"][1]
+    learner = TorchLearner(
+        seeded(Lookup).double(),
+        nn.CrossEntropyLoss(),
+        OPTIMIZERS["adam"],
+        epochs=2,
+        batch_size=4,
+    )
+    with pytest.warns(FallbackWarning, match="gradients"):
+        check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
+
+
+def test_padding_of_an_embedding_by_hand():
+    class Functional(Lookup):
+        def forward(self, x):
+            return F.embedding(x, self.rows, padding_idx=2).sum(1)
+
+    x, y = MODELS["embedding"][1]
+    learner = TorchLearner(
+        seeded(Functional).double(),
+        nn.CrossEntropyLoss(),
+        OPTIMIZERS["adam"],
+        epochs=2,
+        batch_size=4,
+    )
+    check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
+
+
+def test_an_example_that_spoils_everything_stays_out_of_the_padding():
+    make, (x, y) = MODELS["perceptron"]
+    x = x.clone()
+    x[0] = torch.nan
+    learner = TorchLearner(
+        seeded(make), nn.CrossEntropyLoss(), OPTIMIZERS["adam"], epochs=1, batch_size=4
+    )
+    masks = coalitions()
+    many = learner.fit_many((x, y), masks)
+    assert torch.equal(many["0.weight"].isfinite().all((1, 2)), ~masks[:, 0])
+
+
 def test_rows_that_see_each_other_are_not_padded():
     _, (x, y) = MODELS["perceptron"]
     model, x = double(seeded(Batchwise), x)
@@ -589,9 +646,9 @@ def test_an_error_of_the_users_is_raised_as_it_is():
 
 
 def test_an_error_that_comes_late_is_the_plain_loops():
-    """The trial sees the first rows only."""
+    """The trial does not see all rows."""
     x, y = torch.randn(400, 2), torch.zeros(400, dtype=torch.int64)
-    y[399] = 5
+    y[1] = 5
     learner = TorchLearner(
         nn.Linear(2, 2), nn.CrossEntropyLoss(), OPTIMIZERS["sgd"], epochs=1
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torchattr.training.ragged_losses import mean_of_members, ragged_rewriters
 from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
 from torchattr.training.rewriting import Rewriting
-from torchattr.training.vmap_repairs import vmap_repairs
+from torchattr.training.vmap_repairs import VMAP_REPAIRS
 
 __all__ = ["StackedModel"]
 
@@ -44,7 +43,6 @@ class StackedModel:
             for name, parameter in self.module.named_parameters()
             if parameter.requires_grad
         }
-        self._repairs = vmap_repairs(self.module)
         self._slots = list(_slots(self.module, list(self.trained)))
 
     def leaves(self, start: int, stop: int) -> list[Tensor]:
@@ -109,10 +107,9 @@ class StackedModel:
         for owner, name, i in self._slots:
             owner[name] = parameters[i]
         random = {} if keys is None else random_rewriters(CounterRandom(keys))
-        needed = bool(random or self._repairs)
         reductions = {} if members is None else ragged_rewriters(members)
         with self.recipe.autocast():
-            with Rewriting(random, self._repairs) if needed else nullcontext():
+            with Rewriting(random, VMAP_REPAIRS):
                 outputs = call_model(self.module, inputs)
             with Rewriting(random, cross_entropy_rewriters(members), reductions):
                 losses = self.recipe.loss_of(outputs, targets)

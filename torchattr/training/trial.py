@@ -74,7 +74,10 @@ class _Trial:
         self.recipe, self.examples = recipe, examples
         n, device = len(examples), examples.targets.device
         self.length = min(recipe.batch_size or n, n, _MOST_ROWS)
-        self.rows = torch.arange(2 * self.length, device=device).reshape(2, -1) % n
+        # From all over the training set, and the same for both, so that what is special
+        # about an example happens in either.
+        rows = torch.arange(self.length, device=device) * n // self.length
+        self.rows = torch.stack([rows, rows.flip(0)])
         self.stacked = StackedModel(recipe, 2)
         generator = torch.Generator().manual_seed(0)
         for stack in self.stacked.trained.values():
