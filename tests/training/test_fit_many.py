@@ -476,6 +476,95 @@ def test_a_users_optimizer_is_tried_out():
         check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
 
 
+def without_decay_of_biases(parameters):
+    parameters = list(parameters)
+    weights = [p for p in parameters if p.ndim > 1]
+    biases = [p for p in parameters if p.ndim < 2]
+    groups = [{"params": weights}, {"params": biases, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.02, weight_decay=0.5)
+
+
+def test_groups_may_depend_on_the_shapes_of_parameters():
+    make, (x, y) = MODELS["perceptron"]
+    model, x = double(seeded(make), x)
+    loss, optimizer = nn.CrossEntropyLoss(), without_decay_of_biases
+    learner = TorchLearner(model, loss, optimizer, epochs=2, batch_size=4)
+    check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
+    assert learner._training._plan.padded
+
+
+def clipping(parameters):
+    def clip(optimizer, *_):
+        (group,) = optimizer.param_groups
+        nn.utils.clip_grad_norm_(group["params"], 0.1)
+
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    optimizer.register_step_pre_hook(clip)
+    return optimizer
+
+
+def test_a_hook_that_clips_the_norm_falls_back():
+    make, (x, y) = MODELS["perceptron"]
+    model, x = double(seeded(make), x)
+    learner = TorchLearner(model, nn.CrossEntropyLoss(), clipping, epochs=2)
+    with pytest.warns(FallbackWarning, match="whole parameters"):
+        check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
+
+
+@pytest.mark.parametrize("batch_size", [None, 3, 4, 8])
+def test_terms_of_a_loss_are_no_rows(batch_size):
+    """Not even where a minibatch has as many rows as the loss has terms."""
+
+    def loss(outputs, targets):
+        terms = (F.cross_entropy(outputs, targets), 0.1 * outputs.pow(2).mean())
+        return torch.stack([*terms, 0.01 * outputs.abs().mean()]).sum()
+
+    make, (x, y) = MODELS["perceptron"]
+    model, x = double(seeded(make), x)
+    learner = TorchLearner(
+        model, loss, OPTIMIZERS["momentum"], epochs=2, batch_size=batch_size
+    )
+    for sizes in ([3, 2], [7, 6], [11, 10]):  # the last minibatches have 3 and 2 rows
+        check_equal(learner, x, y, coalitions(sizes), loss=loss)
+
+
+def test_embeddings_that_count_tokens_are_not_padded():
+    y = data((6,))[1]
+    learner = TorchLearner(
+        seeded(lambda: nn.Embedding(N, 3, scale_grad_by_freq=True)).double(),
+        nn.CrossEntropyLoss(),
+        OPTIMIZERS["momentum"],
+        epochs=2,
+        batch_size=4,
+    )
+    check_equal(learner, torch.arange(N), y, coalitions(), loss=F.cross_entropy)
+    assert not learner._training._plan.padded
+
+
+class Annealed(nn.Module):
+    """Counts its steps, and does something else in each."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 3)
+        self.step = 0
+
+    def forward(self, x):
+        self.step += 1
+        return self.linear(x) * self.step
+
+
+def test_a_model_that_counts_its_steps_falls_back():
+    x, y = MODELS["perceptron"][1]
+    model, x = double(seeded(Annealed), x)
+    learner = TorchLearner(
+        model, nn.CrossEntropyLoss(), OPTIMIZERS["sgd"], epochs=2, batch_size=4
+    )
+    with pytest.warns(FallbackWarning, match="attribute 'step'"):
+        check_equal(learner, x, y, coalitions(), loss=F.cross_entropy)
+    assert learner.model.step == 0
+
+
 def fallbacks(learner, x, y, masks):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

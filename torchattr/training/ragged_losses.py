@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -40,11 +41,16 @@ def mean_of_members(losses: Tensor, members: Tensor) -> Tensor:
     return _total(losses, members) / _count(losses, members)
 
 
-def ragged_rewriters(members: Tensor) -> dict[Any, Rewriter]:
+def ragged_rewriters(
+    members: Tensor, other_lengths: set[int] | None = None
+) -> dict[Any, Rewriter]:
     """What to call in place of PyTorch's losses, sums and means on a padded minibatch.
 
     Args:
         members: ``(m,)`` booleans, which rows count.
+        other_lengths: Is told the lengths of what was left alone because it is longer
+            or shorter than the minibatch. Three terms of a loss would be taken for
+            the rows of a minibatch of three.
 
     Returns:
         Rewriters for :class:`~torchattr.training.rewriting.Rewriting`.
@@ -55,8 +61,9 @@ def ragged_rewriters(members: Tensor) -> dict[Any, Rewriter]:
         ...     F.mse_loss(torch.tensor([1.0, 5.0]), torch.zeros(2))
         tensor(1.)
     """
+    rows = _Rows(members, set() if other_lengths is None else other_lengths)
     return {
-        function: functools.partial(rewrite, members)
+        function: functools.partial(rewrite, rows)
         for function, rewrite in _REWRITES.items()
     }
 
@@ -72,19 +79,30 @@ def _count(losses: Tensor, members: Tensor) -> Tensor:
     return members.sum() * losses[0].numel()
 
 
-def _is_rows(x: object, members: Tensor) -> bool:
-    # What comes from the minibatch differs from model to model, as the members do. A
-    # constant, such as weights of classes, is none of it, whatever its length.
-    return (
-        isinstance(x, Tensor)
-        and x.ndim > 0
-        and len(x) == len(members)
-        and is_batchedtensor(x) == is_batchedtensor(members)
-    )
+@dataclass(frozen=True)
+class _Rows:
+    """What tells the rows of a minibatch."""
+
+    members: Tensor
+    other_lengths: set[int]
+
+    def __contains__(self, x: object) -> bool:
+        # What comes from the minibatch differs from model to model, as the members do.
+        # A constant, such as weights of classes, is none of it, whatever its length.
+        if (
+            not isinstance(x, Tensor)
+            or not x.ndim
+            or is_batchedtensor(x) != is_batchedtensor(self.members)
+        ):
+            return False
+        if len(x) != len(self.members):
+            self.other_lengths.add(len(x))
+            return False
+        return True
 
 
 def _loss(
-    members: Tensor,
+    rows: _Rows,
     function: Callable[..., Tensor],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -92,7 +110,7 @@ def _loss(
     """A loss that has one value for each row, or for each element of it."""
     tensors = [x for x in args if isinstance(x, Tensor)]
     if (
-        not all(_is_rows(x, members) for x in tensors)
+        not all(x in rows for x in tensors)
         or kwargs.get("size_average") is not None
         or kwargs.get("reduce") is not None
         or (kwargs.get("weight") is not None and function in _WEIGHTED_MEANS)
@@ -100,18 +118,18 @@ def _loss(
         return NotImplemented
     reduction = kwargs.get("reduction", "mean")
     losses = function(*args, **{**kwargs, "reduction": "none"})
-    if not _is_rows(losses, members) or reduction == "none":
+    if losses not in rows or reduction == "none":
         return losses if reduction == "none" else NotImplemented
-    total = _total(losses, members)
+    total = _total(losses, rows.members)
     if reduction == "sum":
         return total
     if reduction == "batchmean":
-        return total / members.sum()
-    return total / _count(losses, members)
+        return total / rows.members.sum()
+    return total / _count(losses, rows.members)
 
 
 def _classification_loss(
-    members: Tensor,
+    rows: _Rows,
     function: Callable[..., Tensor],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -119,16 +137,12 @@ def _classification_loss(
     """Cross entropy or negative log-likelihood of classes that are given by number."""
     outputs, targets = args[:2]
     if targets.is_floating_point():
-        return _loss(members, function, args, kwargs)
-    if (
-        kwargs.get("reduction") == "none"
-        or not _is_rows(outputs, members)
-        or not _is_rows(targets, members)
-    ):
+        return _loss(rows, function, args, kwargs)
+    if kwargs.get("reduction") == "none" or outputs not in rows or targets not in rows:
         return NotImplemented
     # A row of padding gets the target that PyTorch leaves out, so that reductions,
     # weights of classes and smoothing are PyTorch's own.
-    chosen = members.reshape(-1, *[1] * (targets.ndim - 1))
+    chosen = rows.members.reshape(-1, *[1] * (targets.ndim - 1))
     ignored = kwargs.get("ignore_index", -100)
     return function(outputs, torch.where(chosen, targets, ignored), **kwargs)
 
@@ -139,11 +153,11 @@ def _reduction(
     """A rewriter of a sum or mean over everything."""
 
     def rewrite(
-        members: Tensor, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]
+        rows: _Rows, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:  # ruff: ignore[any-type] (a tensor, or NotImplemented)
-        if len(args) != 1 or kwargs or not _is_rows(args[0], members):
+        if len(args) != 1 or kwargs or args[0] not in rows:
             return NotImplemented
-        return reduce(args[0], members)
+        return reduce(args[0], rows.members)
 
     return rewrite
 

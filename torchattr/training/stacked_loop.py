@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from torchattr.training.counter_random import coalition_keys, step_keys
-from torchattr.training.elementwise_optimizers import fuse
+from torchattr.training.elementwise_optimizers import fuse, optimizer_of_stacks
 from torchattr.training.examples import Examples
 from torchattr.training.recipe import Recipe
 from torchattr.training.shuffles import members_in_order, order
@@ -24,12 +24,14 @@ class StackedPlan:
 
     Attributes:
         padded: Whether minibatches may be padded to a common length.
+        unpadded: Lengths to which they may not, since something else has them.
         random: Whether the model or the loss draws random numbers.
         row_bytes: Memory that a step takes for each row of a model's minibatch.
         model_bytes: Memory that a model takes, with its gradient and optimizer.
     """
 
     padded: bool
+    unpadded: frozenset[int]
     random: bool
     row_bytes: int
     model_bytes: int
@@ -48,24 +50,24 @@ class _Run:
 class _Schedule:
     """Which models take a step together; sizes are in descending order."""
 
-    def __init__(self, recipe: Recipe, sizes: list[int], *, padded: bool) -> None:
+    def __init__(self, recipe: Recipe, plan: StackedPlan, sizes: list[int]) -> None:
         self.sizes = sizes
         self.batch = recipe.batch_size or sizes[0]
         self.steps = recipe.steps_per_epoch(torch.tensor(sizes)).tolist()
         self.n_steps = max(self.steps)
-        self.runs = [list(self._runs(s, padded=padded)) for s in range(self.n_steps)]
+        self.runs = [list(self._runs(s, plan)) for s in range(self.n_steps)]
 
     def groups(self) -> list[tuple[int, int]]:
         """First and last model, one more, of those with equal steps in an epoch."""
         return list(_stretches(self.steps))
 
-    def _runs(self, step: int, *, padded: bool) -> Iterator[_Run]:
+    def _runs(self, step: int, plan: StackedPlan) -> Iterator[_Run]:
         left = [
             min(size - step * self.batch, self.batch)
             for size in self.sizes
             if size > step * self.batch
         ]
-        if padded:
+        if plan.padded and left[0] not in plan.unpadded:
             yield _Run(0, len(left), left[0], ragged=left[-1] < left[0])
             return
         for start, stop in _stretches(left):
@@ -90,7 +92,7 @@ class _Team:
     def __init__(self, model: StackedModel, start: int, stop: int) -> None:
         self.start, self.stop = start, stop
         every, self.trained = model.parameters(start, stop)
-        self.optimizer, self.scheduler = model.recipe.make_optimizer(every)
+        self.optimizer, self.scheduler = optimizer_of_stacks(model.recipe, every)
         fuse(self.optimizer)
 
     def step(self, grads: list[tuple[_Run, list[Tensor | None]]]) -> None:
@@ -133,7 +135,7 @@ def train_together(
         ``(K, *shape)`` for each trained parameter.
     """
     sizes = coalitions.sum(1).tolist()
-    schedule = _Schedule(recipe, sizes, padded=plan.padded)
+    schedule = _Schedule(recipe, plan, sizes)
     model = StackedModel(recipe, len(sizes))
     teams = [_Team(model, start, stop) for start, stop in schedule.groups()]
     visits = _Visits(recipe, plan, coalitions, schedule)

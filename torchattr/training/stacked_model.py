@@ -31,6 +31,8 @@ class StackedModel:
     Attributes:
         trained: For each parameter that requires a gradient, ``(K, *shape)``; they are
             changed by training.
+        other_lengths: Lengths, other than the minibatch's, of what a loss of padded
+            minibatches reduced.
     """
 
     def __init__(self, recipe: Recipe, n_models: int) -> None:
@@ -43,6 +45,7 @@ class StackedModel:
             for name, parameter in self.module.named_parameters()
             if parameter.requires_grad
         }
+        self.other_lengths: set[int] = set()
         self._slots = list(_slots(self.module, list(self.trained)))
 
     def leaves(self, start: int, stop: int) -> list[Tensor]:
@@ -107,7 +110,9 @@ class StackedModel:
         for owner, name, i in self._slots:
             owner[name] = parameters[i]
         random = {} if keys is None else random_rewriters(CounterRandom(keys))
-        reductions = {} if members is None else ragged_rewriters(members)
+        reductions = (
+            {} if members is None else ragged_rewriters(members, self.other_lengths)
+        )
         with self.recipe.autocast():
             with Rewriting(random, VMAP_REPAIRS):
                 outputs = call_model(self.module, inputs)

@@ -46,12 +46,12 @@ def try_stacking(recipe: Recipe, examples: Examples) -> StackedPlan | str:
     Raises:
         MODEL_ERRORS: What a single model raises; memory that runs out.
     """
-    if not is_elementwise(recipe):
-        return "the optimizer looks at whole parameters, not at each number alone"
     trial = _Trial(recipe, examples)
     if trial.changed:
         return f"the model changes its {trial.changed[0]} when it is trained"
     try:
+        if not is_elementwise(recipe):
+            return "the optimizer looks at whole parameters, not at each number alone"
         agrees = trial.agrees()
     except MODEL_ERRORS as error:
         if is_out_of_memory(error):
@@ -95,7 +95,9 @@ class _Trial:
 
     def agrees(self) -> bool:
         """Whether stacked models have the losses and gradients of single ones."""
-        return _agree(self._together(self._minibatch()), self.wanted, self.precision)
+        return _agree(
+            self._together(self.examples.take(self.rows)), self.wanted, self.precision
+        )
 
     def may_be_padded(self) -> bool:
         """Whether rows of padding, however odd, leave losses and gradients alone."""
@@ -105,7 +107,12 @@ class _Trial:
         members = torch.stack([columns < length for length in lengths])
         try:
             wanted = [self._alone(i, length) for i, length in enumerate(lengths)]
-            padded = self._minibatch(width)
+            # Padding repeats the first member, as in training.
+            padded = self.examples.take(
+                torch.where(
+                    members, self.rows[:, columns % self.length], self.rows[:, :1]
+                )
+            )
             if not _agree(self._together(padded, members), wanted, self.precision):
                 return False
             # NaN in the padding shows whatever reads it, such as a largest value.
@@ -119,17 +126,15 @@ class _Trial:
     def plan(self) -> StackedPlan:
         """How models are trained at once."""
         trained = self.stacked.trained.values()
+        padded = self.may_be_padded()
         return StackedPlan(
-            padded=self.may_be_padded(),
+            padded=padded,
+            unpadded=frozenset(self.stacked.other_lengths),
             random=self.n_random > 0,
             row_bytes=self.row_bytes,
             # Weights, gradients, and two moments of the optimizer.
             model_bytes=4 * sum(stack[0].nbytes for stack in trained),
         )
-
-    def _minibatch(self, width: int | None = None) -> Examples:
-        columns = torch.arange(width or self.length, device=self.rows.device)
-        return self.examples.take(self.rows[:, columns % self.length])
 
     def _alone(self, i: int, length: int) -> _Result:
         """Loss and gradients of one model on the first rows of its minibatch."""
@@ -138,6 +143,7 @@ class _Trial:
         with torch.no_grad():
             for name, stack in self.stacked.trained.items():
                 trained[name].copy_(stack[i])
+        numbers = _numbers(model)
         before = {name: tensor.clone() for name, tensor in _tensors(model).items()}
         minibatch = self.examples.take(self.rows[i, :length])
         random = CounterRandom(self.keys[i])
@@ -159,6 +165,11 @@ class _Trial:
             if name not in before
             or name not in after
             or not torch.equal(before[name], after[name])
+        ]
+        self.changed += [
+            name
+            for name, number in _numbers(model).items()
+            if number != numbers.get(name, number)
         ]
         return loss.detach(), list(grads)
 
@@ -192,6 +203,16 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     """What a forward pass may change: BatchNorm's statistics, renormed embeddings."""
     parameters = {f"parameter {k!r}": p for k, p in model.named_parameters()}
     return parameters | {f"buffer {k!r}": b for k, b in model.named_buffers()}
+
+
+def _numbers(model: nn.Module) -> dict[str, float]:
+    """Attributes that are numbers: a counter of steps is every model's own."""
+    return {
+        f"attribute {f'{prefix}.{name}'.lstrip('.')!r}": value
+        for prefix, part in model.named_modules()
+        for name, value in vars(part).items()
+        if isinstance(value, int | float)
+    }
 
 
 def _with_nan(minibatch: Examples, rows: Tensor) -> Examples:
