@@ -78,3 +78,44 @@ def test_parts_can_be_merged_and_gone_on_with():
         again.restore({})
     with pytest.raises(InputError, match="3 and 2"):
         whole.merged(WithAndWithout(2))
+
+
+def test_replicates_of_a_coalition_and_its_complement():
+    half = RNG.random((10, 3)) < 0.5
+    coalitions = np.stack([half, ~half], 1).reshape(20, 3)
+    values, scales = RNG.normal(size=20), (RNG.random(20), RNG.random(20))
+    whole, first = WithAndWithout(3), WithAndWithout(3)
+    for part in (slice(0, 12), slice(12, 20)):
+        scaled = scales[0][part], scales[1][part]
+        whole.add(coalitions[part], values[part], scales=scaled, size=2)
+    first.add(
+        coalitions[:12], values[:12], scales=(scales[0][:12], scales[1][:12]), size=2
+    )
+    again, second = WithAndWithout(3), WithAndWithout(3)
+    again.restore(first.state())
+    rest = slice(12, 20)
+    second.add(
+        coalitions[rest],
+        values[rest],
+        scales=(scales[0][rest], scales[1][rest]),
+        size=2,
+    )
+    signed = np.where(
+        coalitions, (scales[0] * values)[:, None], -(scales[1] * values)[:, None]
+    )
+    differences = signed.reshape(10, 2, 3).sum(1)
+    for means in (whole, again.merged(second)):
+        np.testing.assert_allclose(means.values, differences.mean(0), rtol=1e-12)
+        np.testing.assert_allclose(
+            means.standard_errors, differences.std(0, ddof=1) / 10**0.5, rtol=1e-12
+        )
+        assert means.n_replicates.tolist() == [10] * 3
+        assert means.counts.tolist() == [10] * 3
+    # Once parts are not so, all coalitions count as independent.
+    whole.add(half, values[:10])
+    plain = WithAndWithout(3)
+    plain.add(coalitions, values, scales=scales)
+    plain.add(half, values[:10])
+    np.testing.assert_allclose(whole.standard_errors, plain.standard_errors, rtol=1e-12)
+    whole.add(coalitions, values, size=2)
+    assert not whole.halves.counts.any()

@@ -26,7 +26,9 @@ class WithAndWithout:
         \qquad \mathrm{se}^2 = \frac{s_{\ni i}^2}{c_{\ni i}}
         + \frac{s_{\not\ni i}^2}{c_{\not\ni i}}
 
-    One coalition says something about every player: *maximum sample reuse*.
+    One coalition says something about every player: *maximum sample reuse*. Where
+    replicates hold each player in half of their coalitions (a coalition and its
+    complement, say), the standard error is that of the mean of their differences.
 
     Args:
         n_players: Number of players.
@@ -37,6 +39,7 @@ class WithAndWithout:
     Attributes:
         members: One cell for each player: values of the coalitions with it.
         others: Values of those without it.
+        halves: Differences of the replicates that hold each player in half of theirs.
 
     Example:
         >>> means = WithAndWithout(2)
@@ -52,6 +55,7 @@ class WithAndWithout:
         self.n_players = as_count("n_players", n_players)
         self.members = RunningCells.none(self.n_players)
         self.others = RunningCells.none(self.n_players)
+        self.halves = RunningCells.none(self.n_players)
 
     def add(
         self,
@@ -60,8 +64,9 @@ class WithAndWithout:
         *,
         scales: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
         keep: NDArray[np.bool_] | None = None,
+        size: int = 1,
     ) -> None:
-        """Fold coalitions in, each an independent replicate.
+        """Fold coalitions in.
 
         Args:
             coalitions: ``(C, n)``.
@@ -69,10 +74,17 @@ class WithAndWithout:
             scales: Two of ``(C,)``: the importance of each coalition to its members and
                 to the others; ``None`` is 1.
             keep: ``(n,)``: players whose means stay as they are.
+            size: Coalitions in a row that are a replicate. If they are more than one,
+                each player is in half of them. Where only some parts of a run are
+                such, all coalitions count as independent.
         """
         if len(values) == 0:
             return
         joined = coalitions.astype(np.float64)
+        halved = size > 1 and bool(
+            self.halves.counts.any()
+            or not (self.members.counts + self.others.counts).any()
+        )
         if scales is None:
             rows = _centred(values)
             inside = rows[1] @ joined
@@ -86,6 +98,11 @@ class WithAndWithout:
             (self.members, self.others), parts, strict=True
         ):
             cells.merge(_cells(origin, sums), keep)
+        if halved:
+            signed = _signed(coalitions, values, scales)
+            self.halves.merge(_differences(signed, size), keep)
+        else:
+            self.halves = RunningCells.none(self.n_players)
 
     def merged(self, other: WithAndWithout) -> WithAndWithout:
         """The means of two parts of a run, for instance of two workers.
@@ -106,8 +123,10 @@ class WithAndWithout:
             )
         both = WithAndWithout(self.n_players)
         both.members, both.others = self.members.copy(), self.others.copy()
+        both.halves = self.halves.copy()
         both.members.merge(other.members)
         both.others.merge(other.others)
+        both.halves.merge(other.halves)
         return both
 
     @property
@@ -117,8 +136,9 @@ class WithAndWithout:
 
     @property
     def n_replicates(self) -> NDArray[np.int64]:
-        """``(n,)``: the same as the counts."""
-        return self.counts
+        """``(n,)``: the same as the counts, but for replicates of several."""
+        number: NDArray[np.int64] = self.halves.counts
+        return np.where(number > 0, number, self.counts)
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -134,7 +154,9 @@ class WithAndWithout:
             cells.variances / np.maximum(cells.counts, 1)
             for cells in (self.members, self.others)
         )
-        error: NDArray[np.float64] = np.sqrt(variance)
+        halves = self.halves.counts
+        paired = self.halves.variances / np.maximum(halves, 1)
+        error: NDArray[np.float64] = np.sqrt(np.where(halves > 0, paired, variance))
         return error
 
     @property
@@ -149,7 +171,7 @@ class WithAndWithout:
         Returns:
             Arrays for :meth:`restore`.
         """
-        return {
+        state = {
             "counts_with": self.members.counts.copy(),
             "means_with": self.members.means.copy(),
             "squares_with": self.members.squares.copy(),
@@ -157,6 +179,13 @@ class WithAndWithout:
             "means_without": self.others.means.copy(),
             "squares_without": self.others.squares.copy(),
         }
+        if self.halves.counts.any():
+            state |= {
+                "counts_halves": self.halves.counts.copy(),
+                "means_halves": self.halves.means.copy(),
+                "squares_halves": self.halves.squares.copy(),
+            }
+        return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from where another run ended; its arrays stay as they are.
@@ -167,7 +196,7 @@ class WithAndWithout:
         Raises:
             InputError: If it is not the state of as many players.
         """
-        names = list(self.state())
+        names = list(WithAndWithout(self.n_players).state())
         lengths = {len(state.get(name, ())) for name in names}
         if lengths != {self.n_players}:
             raise InputError(
@@ -177,6 +206,29 @@ class WithAndWithout:
             )
         arrays = [state[name].copy() for name in names]
         self.members, self.others = RunningCells(*arrays[:3]), RunningCells(*arrays[3:])
+        self.halves = RunningCells.none(self.n_players)
+        if "counts_halves" in state:
+            halves = ("counts_halves", "means_halves", "squares_halves")
+            self.halves = RunningCells(*(state[name].copy() for name in halves))
+
+
+def _signed(
+    coalitions: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    scales: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+) -> NDArray[np.float64]:
+    """``(C, n)``: the value of each coalition to members, and less it to the others."""
+    mine, theirs = (values, values) if scales is None else (s * values for s in scales)
+    signed: NDArray[np.float64] = np.where(coalitions, mine[:, None], -theirs[:, None])
+    return signed
+
+
+def _differences(signed: NDArray[np.float64], size: int) -> RunningCells:
+    """Cells of means with less means without, of replicates of some size."""
+    differences = signed.reshape(-1, size, signed.shape[1]).sum(1) / (size / 2)
+    mean = differences.mean(0)
+    counts = np.full(len(mean), len(differences))
+    return RunningCells(counts, mean, ((differences - mean) ** 2).sum(0))
 
 
 def _centred(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -89,6 +89,9 @@ CASES = {
     "antithetic": Case(of(AntitheticSampler)),
     "MSR": Case(of(MSRSampler)),
     "uniform, no index": Case(of(UniformSampler, index_iteration=NoIndexIteration)),
+    "antithetic, no index": Case(
+        of(AntitheticSampler, index_iteration=NoIndexIteration)
+    ),
     "Owen, grid": Case(owen(OwenSampler, grid(8), 4), owen(OwenSampler, grid(40), 20)),
     "Owen, fine grid": Case(owen(OwenSampler, grid(20), 1)),
     "Owen, uniform": Case(

@@ -14,7 +14,10 @@ from torchattr.valuation.samplers import ConstantSampleSize, StratifiedSampler
 RUNS = 40
 # Uniform subsets estimate Shapley values by large, rare weights: few runs tell little.
 STRATIFIED = ["VRDS, few", "Owen, grid", "Owen, fine grid"]
-OF_BANZHAF = {"uniform", "antithetic", "MSR", "uniform, no index"}
+OF_BANZHAF = {"uniform", "antithetic", "MSR"} | {
+    "uniform, no index",
+    "antithetic, no index",
+}
 
 
 def calibration(make, runs=RUNS):

@@ -35,12 +35,14 @@ from torchattr.valuation.methods import (
 )
 from torchattr.valuation.result import Status
 from torchattr.valuation.samplers import (
+    AntitheticOwenSampler,
     AntitheticPermutationSampler,
     ConstantSampleSize,
     DeterministicPermutationSampler,
     DeterministicUniformSampler,
     GridOwenStrategy,
     LOOSampler,
+    NoIndexIteration,
     NoTruncation,
     OwenSampler,
     PermutationSampler,
@@ -208,6 +210,15 @@ def test_the_ends_of_an_owen_grid_weigh_half():
         result = fitted(ShapleyValuation, anybody, sampler)
         assert (z(result, np.full(4, trapezoid)) < 5).all()
     assert trapezoid == pytest.approx(0.25, abs=0.001)
+
+
+def test_the_ends_of_a_grid_weigh_half_in_coalitions_of_all_points_too():
+    game = FunctionGame(lambda s: s.any(1).double(), n_players=4)
+    grid = GridOwenStrategy(5)  # the trapezoidal rule has an error of its own
+    for owen in (OwenSampler, AntitheticOwenSampler):
+        sampler = owen(grid, 20, index_iteration=NoIndexIteration, seed=0)
+        result = ShapleyValuation(game, sampler, MinUpdates(20_000)).fit().result
+        np.testing.assert_allclose(result.values, 0.25, atol=0.05)
 
 
 def test_msr_and_truncated_permutations():

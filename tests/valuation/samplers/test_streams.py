@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations, islice, permutations
+from itertools import chain, combinations, count, islice, permutations
 
 import numpy as np
 import pytest
@@ -369,6 +369,22 @@ def test_the_generate_of_a_subclass_is_what_counts():
     assert OnlyEmpty(seed=0).marginals(4, 0, 3).sizes.tolist() == [0] * 12
     assert Identity(seed=0).orders(3, 0, 2).orders.tolist() == [[0, 1, 2]] * 2
     assert Identity(seed=0).marginals(3, 0, 1).players.tolist() == [0, 1, 2]
+    assert Identity(seed=0).sample_limit(np.arange(3)) is None
+
+
+def test_permutations_that_only_have_generate_never_end():
+    class Rotated(PermutationSamplerBase):
+        def generate(self, indices):
+            for shift in count():
+                yield Sample(None, np.roll(indices, shift))
+
+    sampler = Rotated()
+    assert sampler.sample_limit(np.arange(3)) is None
+    assert sampler.rounds.n_rounds(3) is None
+    np.testing.assert_allclose(
+        sampler.log_weight(3, [0, 1, 2]), np.log([1 / 3, 1 / 6, 1 / 3])
+    )
+    assert sampler.orders(3, 1, 2).orders.tolist() == [[2, 0, 1], [1, 2, 0]]
 
 
 def test_a_users_iteration_of_indices():

@@ -17,6 +17,8 @@ from torchattr.valuation.samplers import IndexSampler
 
 __all__ = ["ReuseTally"]
 
+_ROUNDING = 1e-12
+
 
 @final
 class ReuseTally(Tally):
@@ -43,6 +45,7 @@ class ReuseTally(Tally):
         self._values = np.zeros(0)
         self._scales = (np.zeros(0), np.zeros(0))
         self._plain = True  # all scales are 1, or multiply nothing
+        self._replicates = np.zeros(0, np.int64)  # empty where each coalition is one
 
     def evaluate(
         self, start: int, count: int, keep: NDArray[np.bool_]
@@ -52,8 +55,11 @@ class ReuseTally(Tally):
         marginals = self._sampler.marginals(n, start, count)
         if len(marginals) == 0:
             return marginals.rounds.numpy()
-        sizes = sizes_of(marginals.subsets.numpy())
         self._coalitions = marginals.subsets.numpy()
+        sizes = sizes_of(self._coalitions)
+        self._replicates = marginals.replicates.numpy()
+        if len(np.unique(self._replicates)) == len(self._replicates):
+            self._replicates = self._replicates[:0]
         self._values = scalars(self._game(marginals.subsets))
         members, others = self._importance
         # The empty coalition has no members, and nobody is outside of the full one:
@@ -61,6 +67,13 @@ class ReuseTally(Tally):
         self._scales = np.zeros(len(sizes)), np.zeros(len(sizes))
         self._scales[0][sizes > 0] = members(sizes[sizes > 0] - 1)
         self._scales[1][sizes < n] = others(sizes[sizes < n])
+        shares = self._sampler.stratum_weights(n)
+        if shares is not None and marginals.strata is not None:
+            # The strata of a grid do not count as often as they come.
+            strata = marginals.strata.numpy()
+            ratios = shares.numpy() * len(strata) / np.bincount(strata)
+            ratios[np.abs(ratios - 1) < _ROUNDING] = 1.0
+            self._scales = tuple(part * ratios[strata] for part in self._scales)
         self._plain = all(np.isin(part, (0, 1)).all() for part in self._scales)
         return marginals.rounds.numpy()
 
@@ -72,8 +85,23 @@ class ReuseTally(Tally):
             self._values[rows],
             scales=None if self._plain else (mine, theirs),
             keep=keep if keep.any() else None,
+            size=_size_of_halves(self._coalitions[rows], self._replicates[rows]),
         )
 
     def restore(self, result: ValuationResult) -> None:
         """See :meth:`Tally.restore`."""
         self.means.restore(result.extras)
+
+
+def _size_of_halves(
+    coalitions: NDArray[np.bool_], replicates: NDArray[np.int64]
+) -> int:
+    """Size of replicates that hold each point in half of their coalitions, else 1."""
+    if not len(replicates):
+        return 1
+    number, first = np.unique(replicates, return_index=True)
+    size, rest = divmod(len(replicates), len(number))
+    if rest or not np.array_equal(first, size * np.arange(len(number))):
+        return 1
+    members = coalitions.reshape(len(number), size, -1).sum(1)
+    return size if (2 * members == size).all() else 1

@@ -41,7 +41,3 @@ class DeterministicPermutationSampler(PermutationSamplerBase):
     def generate(self, indices: NDArray[np.int64]) -> Iterator[Sample]:
         """See :meth:`IndexSampler.generate`."""
         return samples_of(self.rounds, indices)
-
-    def sample_limit(self, indices: NDArray[np.int64]) -> int | None:
-        """See :meth:`IndexSampler.sample_limit`."""
-        return self.rounds.n_rounds(len(indices)) if len(indices) else 0

@@ -51,10 +51,3 @@ class PermutationSampler(PermutationSamplerBase):
     def generate(self, indices: NDArray[np.int64]) -> Iterator[Sample]:
         """See :meth:`IndexSampler.generate`."""
         return samples_of(self.rounds, indices)
-
-    def sample_limit(self, indices: NDArray[np.int64]) -> int | None:
-        """See :meth:`IndexSampler.sample_limit`."""
-        n_rounds = self.rounds.n_rounds(len(indices)) if len(indices) else 0
-        if n_rounds is None:
-            return None
-        return n_rounds * self.rounds.samples_per_round(len(indices))

@@ -20,9 +20,10 @@ __all__ = ["PermutationSamplerBase"]
 class PermutationSamplerBase(IndexSampler, ABC):
     r"""A sampler of permutations, in which each index joins those before it.
 
-    Subclasses write ``generate``, which yields ``Sample(None, permutation)``, and
-    ``sample_limit``; see :class:`IndexSampler`. In a uniform permutation an index joins
-    one subset of size k with probability :math:`1 / (n \binom{n-1}{k})`.
+    Subclasses write ``generate``, which yields ``Sample(None, permutation)``; one that
+    ends writes ``sample_limit`` too, and one that is not uniform ``log_weight``; see
+    :class:`IndexSampler`. In a uniform permutation an index joins one subset of size k
+    with probability :math:`1 / (n \binom{n-1}{k})`.
 
     Args:
         truncation: When to give up a permutation, so that the rest of it gains nothing;
@@ -71,6 +72,16 @@ class PermutationSamplerBase(IndexSampler, ABC):
         if self._size_shares is not None:
             return log_weights.by_size(self._size_shares(n), subset_len)
         return log_weights.uniform_size(n - 1, subset_len)
+
+    def sample_limit(self, indices: NDArray[np.int64]) -> int | None:
+        """See :meth:`IndexSampler.sample_limit`; ``None`` for a user's ``generate``."""
+        if isinstance(self._order_rounds, GeneratedOrders):
+            return None
+        n = len(indices)
+        n_rounds = self._order_rounds.n_rounds(n) if n else 0
+        if n_rounds is None:
+            return None
+        return n_rounds * self._order_rounds.samples_per_round(n)
 
     def _draw_orders(
         self, rounds: OrderRounds, owner: type[PermutationSamplerBase]
