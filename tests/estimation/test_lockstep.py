@@ -110,3 +110,20 @@ def test_what_permutations_share_is_evaluated_once():
     inner = Counted(AdditiveGame(torch.ones(6)))
     permutation_gains(Cached(inner), orders(1, 6).repeat(7, 1), Never())
     assert inner.n_evaluations == 7
+
+
+@pytest.mark.parametrize("walks", [1, 3, 40])
+def test_a_few_long_permutations_look_ahead_and_find_the_same(walks):
+    n = 400
+    inner = Counted(AdditiveGame(torch.linspace(0.5, 1.5, n).double()))
+    asked = orders(walks, n)
+    gains = permutation_gains(inner, asked, RelativeTruncation(0.3))
+    alone = [
+        permutation_gains(inner.game, order[None], RelativeTruncation(0.3))[0]
+        for order in asked
+    ]
+    torch.testing.assert_close(gains, torch.stack(alone), rtol=0, atol=1e-10)
+    needed = 2 + int((gains > 0).sum())
+    assert needed <= inner.n_evaluations <= needed + 25  # n / 16 at most
+    steps = int((gains > 0).any(0).sum())
+    assert inner.n_calls <= 2 + steps // max(25 // walks, 1) + (25 // walks)

@@ -10,6 +10,12 @@ from torchattr.games.game import Game
 
 __all__ = ["permutation_gains"]
 
+# A few permutations would hand their game a few coalitions at a time, where many models
+# are trained for little more than one. So they look ahead, by this many coalitions in
+# all and this share of the players: what is wasted at most.
+_MOST_AHEAD = 32
+_SHARE_AHEAD = 1 / 16
+
 
 def permutation_gains(
     game: Game,
@@ -22,9 +28,10 @@ def permutation_gains(
 
     :math:`g_{rt} = v(P_{t+1}^{\pi_r}) - v(P_t^{\pi_r})`. Without truncation all
     coalitions are asked for in one call. With it, all permutations take their step
-    :math:`t` together, in a call with one coalition of :math:`t` players for each;
-    those that the policy ends get gains of 0 from there on, so that their sum falls
-    short of :math:`v(N) - v(\emptyset)`.
+    :math:`t` together, in a call with one coalition of :math:`t` players for each (and
+    of a few further steps, if permutations are few and players many); those that the
+    policy ends get gains of 0 from there on, so that their sum falls short of
+    :math:`v(N) - v(\emptyset)`.
 
     Args:
         game: The game, with values ``(C, *value)``.
@@ -70,10 +77,15 @@ def _walk(
     going = torch.arange(len(paths), device=paths.device)
     walk = paths.mean(-1)  # of those that go on, so that a policy can have a view
     total = walk[0, n].clone()
+    most_ahead, evaluated = min(_MOST_AHEAD, int(_SHARE_AHEAD * n)), 0
     for t in range(1, n):
-        values = game(position < t).reshape(len(going), -1).double()
-        paths[going, t] = values
-        walk[:, t] = values.mean(-1)
+        if t > evaluated:
+            evaluated = min(t + max(most_ahead // len(going), 1), n) - 1
+            steps = torch.arange(t, evaluated + 1, device=paths.device)
+            values = game((position[:, None] < steps[:, None]).flatten(0, 1))
+            values = values.reshape(len(going), len(steps), -1).double()
+            paths[going, t : evaluated + 1] = values
+            walk[:, t : evaluated + 1] = values.mean(-1)
         ended = truncation.truncated(walk[:, : t + 1], total, n)
         if bool(ended.any()):
             stopped, stays = going[ended], ~ended
