@@ -284,3 +284,11 @@ def test_no_stopping_ends_with_the_sampler():
     result = ShapleyValuation(SHOES, sampler, NoStopping(sampler)).fit().result
     assert (result.counts == 12).all()
     assert len(sampler) == sampler.n_samples == 12 * N
+
+
+@pytest.mark.parametrize("n_samples", [3, 6])
+def test_sizes_that_never_come_in_coalitions_of_all_points(n_samples):
+    sizes = ConstantSampleSize(n_samples=n_samples, lower_bound=1, upper_bound=2)
+    sampler = StratifiedSampler(sizes, index_iteration=NoIndexIteration, seed=0)
+    result = ShapleyValuation(SHOES, sampler, MinUpdates(10)).fit().result
+    assert np.isfinite(result.values).all()

@@ -71,7 +71,8 @@ class ReuseTally(Tally):
         if shares is not None and marginals.strata is not None:
             # The strata of a grid do not count as often as they come.
             strata = marginals.strata.numpy()
-            ratios = shares.numpy() * len(strata) / np.bincount(strata)
+            seen = np.bincount(strata, minlength=len(shares))
+            ratios = shares.numpy() * len(strata) / np.maximum(seen, 1)
             ratios[np.abs(ratios - 1) < _ROUNDING] = 1.0
             self._scales = tuple(part * ratios[strata] for part in self._scales)
         self._plain = all(np.isin(part, (0, 1)).all() for part in self._scales)
