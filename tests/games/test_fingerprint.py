@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import enum
 import functools
 import subprocess
@@ -17,6 +18,7 @@ from torchattr.errors import InputError
 from torchattr.games.fingerprint import fingerprint, structure_of
 
 SMOOTHING = 0.1
+SETTING = None
 
 
 def smoothed(outputs, targets):
@@ -181,6 +183,84 @@ def test_what_a_function_looks_up_counts(monkeypatch):
     before = fingerprint(smoothed)
     monkeypatch.setitem(globals(), "SMOOTHING", 0.2)
     assert fingerprint(smoothed) != before
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"lr": 0.1}, {"lr": 0.2}),
+        (argparse.Namespace(lr=[0.1]), argparse.Namespace(lr=[0.2])),
+        (nn.CrossEntropyLoss(), nn.CrossEntropyLoss(label_smoothing=0.1)),
+        (functools.partial(recursive, 1), functools.partial(recursive, 2)),
+        (torch.relu, torch.tanh),
+        (type("Config", (), {"lr": 0.1}), type("Config", (), {"lr": 0.2})),
+    ],
+)
+def test_settings_that_a_function_looks_up_count(monkeypatch, one, other):
+    def looks_up():
+        return SETTING
+
+    monkeypatch.setitem(globals(), "SETTING", one)
+    before = fingerprint(looks_up)
+    assert fingerprint(looks_up) == before
+    monkeypatch.setitem(globals(), "SETTING", other)
+    assert fingerprint(looks_up) != before
+
+
+def recording():
+    calls, counts, total, kept = [], {"n": 0}, 0, {}
+
+    def loss(outputs, targets):
+        nonlocal total
+        total += 1
+        calls.append(outputs)
+        counts["n"] += 1
+        kept["last"] = targets
+        return outputs - targets
+
+    return loss
+
+
+def test_what_a_function_records_is_none_of_it():
+    loss = recording()
+    before = fingerprint(loss)
+    loss(2.0, 1.0)
+    assert fingerprint(loss) == before == fingerprint(recording())
+
+
+def variant(*, scale="2", activation=torch.relu, options=()):
+    """A class of the user's, whose parts differ in one place."""
+    source = f"""
+class Variant(nn.Module):
+    def __init__(self, activation, options):
+        super().__init__()
+        self.activation, self.options = activation, options
+
+    @property
+    def scale(self):
+        return {scale}
+
+    def helper(self, x):
+        return {scale} * x
+
+    def forward(self, x):
+        return self.activation(self.helper(x))
+"""
+    names = {"nn": nn, "__name__": __name__}
+    exec(source, names)
+    return structure_of(names["Variant"](activation, options))
+
+
+def test_the_code_and_settings_of_a_users_module_count():
+    assert variant() == variant()
+    others = [
+        variant(scale="3"),
+        variant(activation=torch.tanh),
+        variant(options={"a": [1]}),
+        variant(options={"a": [2]}),
+        variant(options=None),
+    ]
+    assert len({variant(), *others}) == 6
 
 
 def test_shared_parameters_differ_from_equal_ones():

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from torchattr.errors import InputError
+from torchattr.games.fingerprint import fingerprint
 from torchattr.training import TorchLearner
 
 SGD = partial(torch.optim.SGD, lr=0.1)
@@ -210,6 +211,25 @@ def test_a_description_tells_trainings_apart():
         learner(model=m).description()["architecture"] for m in (frozen, free, tied)
     ]
     assert all(kinds[i] != kinds[j] for i in range(3) for j in range(i))
+
+
+class Shifted(nn.Module):
+    def __init__(self, shift):
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.register_buffer("shift", torch.tensor(shift), persistent=False)
+
+    def forward(self, x):
+        return self.linear(x) + self.shift
+
+
+def test_buffers_that_are_not_saved_are_part_of_a_training():
+    plain, other = (
+        fingerprint(learner(model=Shifted(shift)).description()["initial weights"])
+        for shift in (1.0, 2.0)
+        if torch.manual_seed(0)
+    )
+    assert plain != other
 
 
 def test_a_learner_says_what_it_is():

@@ -10,7 +10,10 @@ of Python, and so do the fingerprints of functions.
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 import types
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -24,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.errors import InputError
+from torchattr.games.looked_up import looked_up
 from torchattr.games.tensor_bytes import tensor_bytes
 
 __all__ = ["fingerprint", "structure_of"]
@@ -32,10 +36,20 @@ __all__ = ["fingerprint", "structure_of"]
 _Within = tuple[object, ...]
 
 _LIBRARIES = {
-    "builtins", "functools", "itertools", "math", "numpy", "operator", "scipy",
-    "sklearn", "skorch", "statistics", "torch", "torchattr", "torchvision",
-}  # fmt: skip
+    "numpy",
+    "scipy",
+    "sklearn",
+    "skorch",
+    "torch",
+    "torchattr",
+    "torchvision",
+}
 _PLAIN = (bool, int, float, complex, str, bytes, Tensor, np.ndarray, np.generic)
+_SETTINGS = (
+    *_PLAIN, Enum, nn.Module, torch.dtype, torch.device, types.FunctionType,
+    types.BuiltinFunctionType, type,
+)  # fmt: skip
+_METHODS = (staticmethod, classmethod, property)
 
 
 @runtime_checkable
@@ -55,7 +69,7 @@ def fingerprint(thing: object) -> str:
     numbers, strings, bytes, ``None``    the value (1 and 1.0 are equal)
     dicts, sets, sequences, dataclasses  the entries; the order only of sequences
     functions, methods, partials         name, code, defaults, closure, bound values,
-                                         and the plain global values that are used
+                                         and the global settings that are used
     modules                              the architecture with the code of own
                                          classes, weights, buffers, which are trained
     optimizers                           class and the options of each group
@@ -250,21 +264,16 @@ def _of_function(thing: types.FunctionType, within: _Within) -> bytes:
     name = f"{thing.__module__}.{thing.__qualname__}"
     if _is_library(thing):
         return _joined("function", name)
-    cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-    used = {
-        name: thing.__globals__[name]
-        for name in _names(thing.__code__)
-        if name in thing.__globals__
-    }
+    around, everywhere = looked_up(thing)
     parts = (
         thing.__code__,
         thing.__defaults__,
         thing.__kwdefaults__,
-        cells,
+        around,
         {
             name: value
-            for name, value in used.items()
-            if isinstance(value, _PLAIN) or _is_neighbour(value, thing)
+            for name, value in everywhere.items()
+            if _is_setting(value) or _is_neighbour(value, thing)
         },
     )
     return _joined("function", name, *(_digest(part, within) for part in parts))
@@ -290,8 +299,8 @@ def _of_class(thing: type, within: _Within) -> bytes:
     methods = {
         key: member
         for key, member in vars(thing).items()
-        if isinstance(member, types.FunctionType)
-        or (isinstance(member, _PLAIN) and not key.startswith("__"))
+        if isinstance(member, (types.FunctionType, *_METHODS))
+        or (_is_setting(member) and not key.startswith("_"))
     }
     bases = [_digest(base, within) for base in thing.__bases__]
     return _joined("class", name, *bases, _digest(methods, within))
@@ -315,18 +324,41 @@ def _of_optimizer(thing: torch.optim.Optimizer, within: _Within) -> bytes:
     return _joined("optimizer", _digest(type(thing), within), _digest(groups, within))
 
 
+@_content.register(types.SimpleNamespace)
+@_content.register(Namespace)
+def _of_namespace(thing: object, within: _Within) -> bytes:
+    return _joined("namespace", _digest(vars(thing), within))
+
+
+@_content.register
+def _of_static_method(thing: staticmethod, within: _Within) -> bytes:  # type: ignore[type-arg]  # (as above)
+    return _joined("static", _digest(thing.__func__, within))
+
+
+@_content.register
+def _of_class_method(thing: classmethod, within: _Within) -> bytes:  # type: ignore[type-arg]  # (as above)
+    return _joined("class method", _digest(thing.__func__, within))
+
+
+@_content.register
+def _of_property(thing: property, within: _Within) -> bytes:
+    return _joined("property", _digest((thing.fget, thing.fset), within))
+
+
 def _structure(module: nn.Module, within: _Within) -> bytes:
     parts: list[bytes] = []
     for name, part in module.named_modules(remove_duplicate=False):
         settings = {
             key: value
             for key, value in vars(part).items()
-            if not key.startswith("_") and _is_setting(key, value)
+            # The mode is set by a learner.
+            if not key.startswith("_") and key != "training" and _is_setting(value)
         }
         parts += [
             name.encode(),
             _digest(type(part), within),
-            part.extra_repr().encode(),
+            # An address in it would be another in each process.
+            re.sub(r"0x[0-9a-fA-F]+", "", part.extra_repr()).encode(),
             _digest(settings, within),
         ]
     first: dict[int, int] = {}  # of parameters that several places share
@@ -337,28 +369,32 @@ def _structure(module: nn.Module, within: _Within) -> bytes:
     return _joined("structure", *parts)
 
 
-def _is_setting(key: str, value: object) -> bool:
-    """Whether an attribute of a module changes what it computes."""
-    if key == "training":  # a learner sets the mode itself
-        return False
-    if isinstance(value, (tuple, list)):
-        return all(_is_setting("", entry) for entry in value)
-    return isinstance(value, (*_PLAIN, types.FunctionType))
+def _is_setting(value: object) -> bool:
+    """Whether a value that is found somewhere can be told by its content."""
+    if isinstance(value, (tuple, list, Set)):
+        return all(map(_is_setting, value))
+    if isinstance(value, Mapping):
+        return all(map(_is_setting, (*value.keys(), *value.values())))
+    if isinstance(value, (types.SimpleNamespace, Namespace)):
+        return _is_setting(vars(value))
+    if isinstance(value, partial):
+        return all(map(_is_setting, (value.func, value.args, value.keywords)))
+    return value is None or isinstance(value, _SETTINGS)
 
 
 def _is_library(thing: type | Callable[..., object]) -> bool:
-    return str(thing.__module__).partition(".")[0] in _LIBRARIES
+    top = str(thing.__module__).partition(".")[0]
+    if top == "__main__":  # which may be run by a library's script
+        return False
+    if top in _LIBRARIES or top in sys.stdlib_module_names:
+        return True
+    path = getattr(sys.modules.get(top), "__file__", None) or ""
+    return not {"site-packages", "dist-packages"}.isdisjoint(PurePath(path).parts)
 
 
 def _is_neighbour(value: object, function: types.FunctionType) -> bool:
-    """Whether a global is a function of the same file, whose code counts as well."""
+    """Whether a global is written in the same file, so that its code counts as well."""
     return (
-        isinstance(value, types.FunctionType)
+        isinstance(value, (types.FunctionType, type))
         and value.__module__ == function.__module__
     )
-
-
-def _names(code: types.CodeType) -> set[str]:
-    """Names that a function and those inside it look up."""
-    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))

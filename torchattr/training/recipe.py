@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import re
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from torchattr.errors import InputError
+from torchattr.games.fingerprint import structure_of
 from torchattr.training.examples import Inputs, call_model
 
 __all__ = ["LossFunction", "Recipe"]
@@ -131,8 +130,12 @@ class Recipe:
     def description(self) -> dict[str, object]:
         """What identifies the training, by name; see :class:`TorchLearner`."""
         return {
-            "architecture": _architecture(self.model),
-            "initial weights": dict(self.model.state_dict()),
+            "architecture": structure_of(self.model),
+            # Not its state_dict, which lacks the buffers that are not saved.
+            "initial weights": {
+                **dict(self.model.named_parameters()),
+                **dict(self.model.named_buffers()),
+            },
             "loss": self.loss,
             "optimizer": self.optimizer,
             "scheduler": self.scheduler,
@@ -163,35 +166,3 @@ def _check_optimizer(optimizer: object, parameters: list[Tensor]) -> None:
                 "model that is trained has its own; it uses others. Write "
                 "lambda parameters: torch.optim.SGD(parameters, lr=0.1)"
             )
-
-
-def _architecture(model: nn.Module) -> dict[str, object]:
-    """Types, settings and code of all modules, and the shapes of their tensors."""
-    modules = []
-    code: dict[str, object] = {}
-    for name, module in model.named_modules():
-        kind = type(module)
-        path = f"{kind.__module__}.{kind.__qualname__}"
-        settings = {
-            key: value
-            for key, value in vars(module).items()
-            if key != "training"
-            and not key.startswith("_")
-            and isinstance(value, bool | int | float | str | tuple)
-        }
-        # A representation may hold an address, which is another in each process.
-        text = re.sub(r"0x[0-9a-fA-F]+", "", f"{settings} {module.extra_repr()}")
-        modules.append(f"{name}: {path} {text}")
-        if not kind.__module__.startswith("torch.") and inspect.isfunction(
-            kind.forward
-        ):
-            code[path] = kind.forward
-    tensors = [
-        f"{name}: {p.dtype} {tuple(p.shape)}, trained: {p.requires_grad}"
-        for name, p in model.named_parameters(remove_duplicate=False)
-    ]
-    tied = [
-        [name for name, q in model.named_parameters(remove_duplicate=False) if q is p]
-        for p in model.parameters()
-    ]
-    return {"modules": modules, "code": code, "parameters": tensors, "tied": tied}
