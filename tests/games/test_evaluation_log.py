@@ -253,6 +253,18 @@ def test_what_is_in_the_log_is_not_evaluated(path):
     assert sum(len(part) for part, _ in opened(path)) == distinct
 
 
+def test_a_run_that_needs_nothing_new_repairs_its_log_as_well(path):
+    whole = coalitions(4)
+    Cached(game(), opened(path))(whole)
+    path.write_bytes(path.read_bytes() + b"torn")
+    with pytest.warns(RuntimeWarning, match="damaged in 1 place"):
+        log = opened(path)
+    again = Cached(game(), log)
+    again(whole)
+    assert again.n_hits == 4
+    assert contents(opened(path)) == contents(log)
+
+
 def test_each_chunk_is_logged_before_the_next_is_evaluated(path):
     asked = coalitions(20).unique(dim=0)
     done = []

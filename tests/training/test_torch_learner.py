@@ -213,6 +213,14 @@ def test_a_description_tells_trainings_apart():
     assert all(kinds[i] != kinds[j] for i in range(3) for j in range(i))
 
 
+def test_numbers_may_be_numpys():
+    numbers = {"epochs": 2, "batch_size": 3, "seed": 2**40, "eval_batch_size": 2}
+    plain = learner(**numbers)
+    other = learner(**{name: np.int64(number) for name, number in numbers.items()})
+    assert torch.equal(plain.order(1, 50), other.order(1, 50))
+    assert fingerprint(plain.description()) == fingerprint(other.description())
+
+
 class Shifted(nn.Module):
     def __init__(self, shift):
         super().__init__()

@@ -65,6 +65,7 @@ class Cached(Game):
                 new = self._unknown(_packed(coalitions))
                 if new:
                     self._store(list(new), values[list(new.values())].to(self.device))
+            log.repair()
 
     @property
     def n_stored(self) -> int:

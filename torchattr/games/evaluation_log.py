@@ -57,8 +57,8 @@ class EvaluationLog:
             what differs. The file is left as it was.
 
     Warns:
-        RuntimeWarning: If a part of the file is damaged. It is cut out when the next
-            coalitions are appended.
+        RuntimeWarning: If a part of the file is damaged. It is cut out when the run
+            goes on.
 
     Example:
         >>> import tempfile
@@ -112,8 +112,7 @@ class EvaluationLog:
                 f"{self.n_players}) and values (C, *value); got "
                 f"{tuple(coalitions.shape)} and {tuple(values.shape)}"
             )
-        if self._survey.n_damaged:
-            self._repair()
+        self.repair()
         header = {
             "kind": "evaluations",
             "run": self._run,
@@ -180,9 +179,14 @@ class EvaluationLog:
             "as then, or the path of another log."
         )
 
-    def _repair(self) -> None:
-        """Cut the damaged parts out, by a copy that takes the place of the file."""
+    def repair(self) -> None:
+        """Cut damaged parts out, by a copy that takes the place of the file.
+
+        Nothing happens to a file without any.
+        """
         survey = self._survey
+        if not survey.n_damaged:
+            return
         named = any(block.header["kind"] == "identity" for block in survey.blocks)
         with self.path.open("rb") as file:
             replace_file(

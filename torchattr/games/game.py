@@ -135,8 +135,9 @@ class Game(ABC):
         shown = ", ".join(map(str, stay[: self._SHOWN_PLAYERS]))
         more = ", ..." if len(stay) > self._SHOWN_PLAYERS else ""
         raise InputError(
-            "forward_func (the value of a coalition) must be finite; got NaN or "
-            f"infinity for the coalition in which players {{{shown}{more}}} "
+            "the value of a coalition (forward_func, a score) must be finite; got NaN "
+            f"or infinity for the coalition in which players {{{shown}{more}}} "
             f"({len(stay)} of {self.n_players}) stay. "
-            "Check the inputs and the baselines for values that the model cannot take."
+            "Check the inputs and the baselines for values that the model cannot take, "
+            "and a training for divergence."
         )

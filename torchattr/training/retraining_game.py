@@ -183,11 +183,11 @@ def _players(
         return everyone, everyone
     array = np.asarray(groups.cpu() if isinstance(groups, Tensor) else groups)
     if array.dtype.kind not in "iu":
-        raise InputError(f"groups must be integers, got {array.dtype}")
+        raise InputError(f"groups must be integers (feature_mask), got {array.dtype}")
     if array.shape != (n,):
         raise InputError(
-            f"groups must have shape ({n},), one id for each training example; got "
-            f"{array.shape}"
+            f"groups must have shape ({n},), one id for each training example "
+            f"(feature_mask); got {array.shape}"
         )
     ids, owners = np.unique(array.astype(np.int64), return_inverse=True)
     return torch.tensor(ids, device=device), torch.tensor(owners, device=device)

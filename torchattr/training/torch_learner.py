@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -81,7 +82,6 @@ class TorchLearner:
         amp: torch.dtype | None = None,
         scheduler: Callable[..., Any] | None = None,
     ) -> None:
-        _check_counts(epochs, batch_size, seed, eval_batch_size)
         _check_callables(loss, optimizer, scheduler)
         if amp is not None and not isinstance(amp, torch.dtype):
             raise InputError(f"amp must be a torch dtype or None; got {amp!r}")
@@ -91,16 +91,16 @@ class TorchLearner:
             _on_device(loss, next(initial.parameters()).device),
             optimizer,
             scheduler,
-            epochs,
-            batch_size,
-            seed,
+            _checked_count("epochs", epochs),
+            _count_or_none("batch_size", batch_size),
+            _checked_seed(seed),
             amp,
         )
-        self.eval_batch_size = eval_batch_size
+        self.eval_batch_size = _count_or_none("eval_batch_size", eval_batch_size)
         self._recipe.make_optimizer(self._recipe.fresh_model().parameters())
         notice = FallbackNotice()
         self._training = ManyTrainings(self._recipe, notice)
-        self._outputs = ModelOutputs(self._recipe, eval_batch_size, notice)
+        self._outputs = ModelOutputs(self._recipe, self.eval_batch_size, notice)
 
     @property
     def model(self) -> nn.Module:
@@ -282,18 +282,20 @@ def _on_device(loss: LossFunction, device: torch.device) -> LossFunction:
     return copy.deepcopy(loss).to(device)
 
 
-def _check_counts(
-    epochs: int, batch_size: int | None, seed: int, eval_batch_size: int | None
-) -> None:
-    counts = {"epochs": epochs, "batch_size": batch_size}
-    counts["eval_batch_size"] = eval_batch_size
-    for name, count in counts.items():
-        if count is None and name != "epochs":
-            continue
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise InputError(f"{name} must be a positive integer; got {count!r}")
-    if not isinstance(seed, int) or isinstance(seed, bool):
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise InputError(f"seed must be an integer; got {seed!r}")
+    return int(seed)
+
+
+def _checked_count(name: str, count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise InputError(f"{name} must be a positive integer; got {count!r}")
+    return int(count)
+
+
+def _count_or_none(name: str, count: object) -> int | None:
+    return None if count is None else _checked_count(name, count)
 
 
 def _check_callables(loss: object, optimizer: object, scheduler: object) -> None:
