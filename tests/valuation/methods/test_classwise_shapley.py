@@ -14,7 +14,7 @@ from torchattr.valuation.dataset import Dataset, GroupedDataset
 from torchattr.valuation.methods.classwise_shapley_valuation import (
     ClasswiseShapleyValuation,
 )
-from torchattr.valuation.result import Status
+from torchattr.valuation.result import Status, ValuationResult
 from torchattr.valuation.samplers import (
     AntitheticPermutationSampler,
     ClasswiseSampler,
@@ -165,6 +165,43 @@ def test_truncated_permutations():
     ]
     np.testing.assert_allclose(values[0].sum(), 3 / 4)
     assert not np.allclose(values[0], values[2])
+
+
+@pytest.mark.parametrize("kind", SAMPLED)
+def test_going_on_is_one_longer_run(kind, tmp_path):
+    def fitted(n_updates, earlier=None):
+        inside, most = SAMPLED[kind]
+        outside = UniformSampler(index_iteration=NoIndexIteration, seed=5)
+        sampler = ClasswiseSampler(inside, outside, max_in_class_samples=most)
+        method = ClasswiseShapleyValuation(utility(), sampler, MinUpdates(n_updates))
+        return method.fit(TRAIN, continue_from=earlier).result
+
+    part, whole = fitted(4), fitted(30)
+    before = part.copy()
+    part.save(tmp_path / "part")
+    stored = ValuationResult.load(tmp_path / "part")
+    for earlier in (part, stored.sort(reverse=True)):
+        after = fitted(30, earlier)
+        np.testing.assert_array_equal(after.counts, whole.counts)
+        assert after.n_rounds == whole.n_rounds
+        for name in ("values", "stderr", "variances"):
+            np.testing.assert_allclose(
+                getattr(after, name), getattr(whole, name), rtol=1e-12, atol=1e-15
+            )
+    assert part == before
+    np.testing.assert_array_equal(fitted(4, part).values, part.values)
+
+
+def test_going_on_needs_a_result_of_the_same():
+    sampler = ClasswiseSampler(DeterministicPermutationSampler(), outside())
+    method = ClasswiseShapleyValuation(utility(), sampler, NoStopping())
+    result = method.fit(TRAIN).result
+    again = method.fit(TRAIN, continue_from=result).result
+    assert again.status is Status.Converged
+    assert (again.stderr == 0).all()
+    for wrong in (result[:2], ValuationResult(values=result.values)):
+        with pytest.raises(InputError, match="continue_from must be"):
+            method.fit(TRAIN, continue_from=wrong)
 
 
 def test_scores_of_scikit_learn_add_up_by_class():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, final
 
@@ -16,7 +16,7 @@ from torchattr.games.cached import Cached
 from torchattr.valuation.dataset import GroupedDataset
 from torchattr.valuation.methods.importance import Importance
 from torchattr.valuation.methods.log_coefficients import log_shapley
-from torchattr.valuation.methods.one_pass_valuation import OnePassValuation
+from torchattr.valuation.methods.valuation import Valuation
 from torchattr.valuation.methods.within_class import ClassGame
 from torchattr.valuation.progress_bar import Show, progress_bar
 from torchattr.valuation.result import Status, ValuationResult
@@ -27,15 +27,20 @@ from torchattr.valuation.utility import game_of
 from torchattr.valuation.utility.classwise_model_utility import ClasswiseModelUtility
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from torchattr.valuation.dataset import Dataset
 
 __all__ = ["ClasswiseShapleyValuation"]
 
+_NAME = "Classwise-Shapley"
+# What the values were before they were scaled by class; going on needs it.
+_RAW = ("raw_values", "raw_variances", "raw_stderr")
 _AHEAD = 8  # turns done for each one that is evaluated ahead
 
 
 @final
-class ClasswiseShapleyValuation(OnePassValuation):
+class ClasswiseShapleyValuation(Valuation):
     r"""Shapley values inside each class, beside random parts of the other classes.
 
     For a point :math:`i` of class :math:`c`,
@@ -111,29 +116,61 @@ class ClasswiseShapleyValuation(OnePassValuation):
         self.progress = progress
         self.normalize_values = normalize_values
 
-    def _valued(self, data: Dataset | None) -> ValuationResult:
+    def fit(
+        self, data: Dataset | None = None, continue_from: ValuationResult | None = None
+    ) -> Self:
+        """Estimate the values.
+
+        Args:
+            data: The labelled points to value; ``None`` where the utility has them.
+            continue_from: A result of the same method, sampler and data: the run goes
+                on after its last turn. It stays as it is.
+
+        Returns:
+            The method itself, with its :attr:`result`.
+
+        Raises:
+            InputError: If data are missing or grouped, or ``continue_from`` is of
+                something else.
+        """
         data = self.utility.training_data if data is None else data
         if data is None or isinstance(data, GroupedDataset):
             raise InputError(
                 "fit(data) needs the labelled points to value, each by itself; got "
                 f"{type(data).__name__}"
             )
-        games = _Games(self.utility, self.sampler, data)
-        means, status, exact = MarginalMeans(len(data)), Status.Pending, False
+        means, before = MarginalMeans(len(data)), {"n_rounds": 0, "n_evaluations": 0}
         self.is_done.reset()
+        if continue_from is not None:
+            before |= _restored(means, data, continue_from)
+        self._result = self._run(data, means, before)
+        return self
+
+    def _run(
+        self, data: Dataset, means: MarginalMeans, before: Mapping[str, int]
+    ) -> ValuationResult:
+        games = _Games(self.utility, self.sampler, data)
+        done, status, exact = before["n_rounds"], Status.Pending, False
         turns = _turns(chain.from_iterable(self.sampler.batches_from_data(data)))
-        with progress_bar(self.progress, "Classwise-Shapley", 100) as bar:
-            for number, turn in enumerate(games.evaluated(turns)):
+        if done:
+            status = self.is_done(_result(means, data))
+            self.is_done.reset()
+        ahead = games.evaluated(islice(turns, done, None))
+        with progress_bar(self.progress, _NAME, 100) as bar:
+            while not status:
+                turn = next(ahead, None)
+                if turn is None:
+                    exact = self._is_exhaustive()
+                    break
                 players, values = games.contributions(turn)
-                means.add(players, values, replicates=np.full(len(players), number))
+                means.add(players, values, replicates=np.full(len(players), done))
+                done += 1
                 status = self.is_done(_result(means, data))
                 bar.update(100 * self.is_done.completion() - bar.n)
-                if status:
-                    break
-            else:
-                exact = self._is_exhaustive()
         status = Status.Converged if exact else status
-        result = _result(means, data, status, is_exact=exact, **games.spent())
+        spent = before["n_evaluations"] + games.n_evaluations
+        counted = {"n_rounds": done, "n_evaluations": spent}
+        result = _result(means, data, status, is_exact=exact, **counted, **_raw(means))
         return self._normalized(result, data) if self.normalize_values else result
 
     def _is_exhaustive(self) -> bool:
@@ -200,9 +237,10 @@ class _Games:
         players = np.concatenate([part.players for part in found])
         return players, np.concatenate([part.values for part in found])
 
-    def spent(self) -> dict[str, int]:
+    @property
+    def n_evaluations(self) -> int:
         """How many coalitions were trained on."""
-        return {"n_evaluations": sum(c.n_stored for c in self._caches.values())}
+        return sum(cache.n_stored for cache in self._caches.values())
 
 
 def _turns(samples: Iterable[Any]) -> Iterator[list[ClasswiseSample]]:
@@ -227,7 +265,7 @@ def _result(
     status: Status = Status.Pending,
     *,
     is_exact: bool = False,
-    **extras: int,
+    **extras: Any,  # ruff: ignore[any-type] (numbers and arrays)
 ) -> ValuationResult:
     stderr = means.standard_errors
     return ValuationResult(
@@ -238,7 +276,35 @@ def _result(
         replicates=means.n_replicates,
         indices=data.indices,
         data_names=data.names,
-        algorithm="Classwise-Shapley",
+        algorithm=_NAME,
         status=status,
         **extras,
     )
+
+
+def _raw(means: MarginalMeans) -> dict[str, NDArray[Any]]:
+    columns = (means.values, means.variances, means.standard_errors)
+    return dict(zip(_RAW, columns, strict=True)) | means.state()
+
+
+def _restored(
+    means: MarginalMeans, data: Dataset, result: ValuationResult
+) -> dict[str, int]:
+    """Go on from a result; returns what was counted before."""
+    same = sorted(result.indices) == sorted(data.indices)
+    if result.algorithm != _NAME or not same or not {*_RAW} <= {*result.extras}:
+        raise InputError(
+            f"continue_from must be a result of {_NAME} for the {len(data)} points of "
+            f"the data, got {result!r}"
+        )
+    ordered = result[result.positions(data.indices)]
+    values, variances, stderr = (result.extras[name] for name in _RAW)
+    means.restore(
+        values=values,
+        variances=variances,
+        counts=ordered.counts,
+        standard_errors=stderr,
+        n_replicates=ordered.replicates,
+        state=result.extras,
+    )
+    return {name: result.extras[name] for name in ("n_rounds", "n_evaluations")}
