@@ -119,8 +119,9 @@ class MaxUpdates(StoppingCriterion):
 class MaxChecks(StoppingCriterion):
     """Stop when asked so often.
 
-    A valuation asks after every round of its sampler (a permutation, or one sample for
-    each index), whatever the batch size.
+    A valuation asks after every round of its sampler (a permutation, an antithetic pair
+    of them, or one sample for each index), whatever the batch size; where each sample
+    values everybody, after eight or more.
 
     Args:
         n_checks: Number of questions.
