@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torchattr.errors import InputError
 from torchattr.training import FallbackWarning, TorchLearner
 
 N = 13
@@ -743,9 +744,10 @@ def test_an_error_that_comes_late_is_the_plain_loops():
     )
     with (
         pytest.warns(FallbackWarning, match="failed"),
-        pytest.raises(IndexError, match="Target 5 is out of bounds"),
+        pytest.raises(InputError, match="Target 5 is out of bounds") as raised,
     ):
         learner.fit_many((x, y), torch.ones(2, 400, dtype=torch.bool))
+    assert isinstance(raised.value.__cause__, IndexError)
 
 
 def test_nothing_else_changes():
@@ -880,3 +882,18 @@ def test_outputs_are_those_of_each_model(rows):
     assert not outputs.requires_grad
     for i, mask in enumerate(masks):
         torch.testing.assert_close(outputs[i], learner.fit((x, y), mask)(x))
+
+
+def test_a_coalition_that_cannot_be_trained_on_is_named():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    learner = TorchLearner(
+        model, F.cross_entropy, partial(torch.optim.SGD, lr=0.1), epochs=1
+    )
+    data = torch.rand(5, 4), torch.arange(5) % 3
+    coalitions = torch.tensor([[True] * 5, [False, False, True, False, False]])
+    with (
+        pytest.warns(FallbackWarning),
+        pytest.raises(InputError, match=r"of 1 example\(s\) \{2\}") as raised,
+    ):
+        learner.fit_many(data, coalitions)
+    assert "more than 1 value per channel" in str(raised.value.__cause__)

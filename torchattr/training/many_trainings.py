@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from torchattr.errors import InputError
 from torchattr.games.memory import is_out_of_memory
 from torchattr.training.examples import Examples
 from torchattr.training.fallback import (
@@ -27,6 +28,7 @@ _CPU_BYTES = 2**30
 _CUDA_BYTES = 2**32
 _NARROW = 0.7  # of the widest minibatch; narrower ones are not worth their padding
 _FEW_MODELS = 16  # fewer are not worth a step of their own
+_SHOWN = 12  # members of a coalition in a message
 
 
 class ManyTrainings:
@@ -54,7 +56,8 @@ class ManyTrainings:
             ``(K, *shape)`` for each, in the order of the coalitions.
 
         Raises:
-            MODEL_ERRORS: What the plain loop raises; memory that runs out.
+            InputError: If a model cannot be trained on a coalition, which it names.
+            MODEL_ERRORS: What the trial's single model raises; memory that runs out.
         """
         # Largest first, so that models which take a step are neighbours, and the
         # members of a padded minibatch are of similar number.
@@ -138,7 +141,7 @@ class ManyTrainings:
     def _train_in_turn(
         self, examples: Examples, coalitions: Tensor
     ) -> dict[str, Tensor]:
-        models = [train_alone(self.recipe, examples, row) for row in coalitions]
+        models = [self._train_alone(examples, row) for row in coalitions]
         parameters = [dict(m.named_parameters(remove_duplicate=False)) for m in models]
         buffers = [dict(model.named_buffers()) for model in models]
         return {
@@ -146,3 +149,24 @@ class ManyTrainings:
             for group in (parameters, buffers)
             for name in (group[0] if group else ())
         }
+
+    def _train_alone(self, examples: Examples, coalition: Tensor) -> nn.Module:
+        try:
+            return train_alone(self.recipe, examples, coalition)
+        except MODEL_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            members = coalition.nonzero().flatten().tolist()
+            shown = ", ".join(map(str, members[:_SHOWN]))
+            more = ", ..." if len(members) > _SHOWN else ""
+            advice = ""
+            if len(members) == 1 or len(members) % (self.recipe.batch_size or 1) == 1:
+                advice = (
+                    " A minibatch has a single example, which BatchNorm1d refuses and "
+                    "LayerNorm and GroupNorm do not; with groups of examples "
+                    "(feature_mask) there are fewer of them."
+                )
+            raise InputError(
+                f"training on the coalition of {len(members)} example(s) "
+                f"{{{shown}{more}}} failed: {first_line(error)}.{advice}"
+            ) from error
