@@ -211,6 +211,7 @@ def _classes(
             f"scorer={name!r} needs logits (M, C, *d) with integer targets (M, *d), "
             "or one logit for each target 0 or 1, and a loss of classes; got outputs "
             f"{tuple(output.shape)} and targets {tuple(targets.shape[1:])} of "
-            f"{targets.dtype} for each example. Score values by 'r2' or 'neg_loss'."
+            f"{targets.dtype} for each example. Pass classes as "
+            "integers (targets.long()); score values by 'r2' or 'neg_loss'."
         )
     return form

@@ -305,6 +305,11 @@ def _check_callables(loss: object, optimizer: object, scheduler: object) -> None
             "own; got one that is made. Pass functools.partial("
             f"torch.optim.{type(optimizer).__name__}, lr=...)"
         )
+    if isinstance(loss, type) and issubclass(loss, nn.Module):
+        raise InputError(
+            "loss must be a function of (outputs, targets), such as a module that is "
+            f"made: pass {loss.__name__}(), not the class {loss.__name__}"
+        )
     if not callable(loss):
         raise InputError(f"loss must be a function of (outputs, targets); got {loss!r}")
     if not callable(optimizer):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -20,8 +21,15 @@ from torchattr.games.game import Game
 from torchattr.training.learner import Learner
 from torchattr.training.model_scores import ScorerLike
 from torchattr.training.retraining_game import RetrainingGame
+from torchattr.valuation.scorers.scorer import Scorer
 
-__all__ = ["DataAttribution", "checked_rule", "only_one_of", "refuse_given"]
+__all__ = [
+    "DataAttribution",
+    "check_generator",
+    "checked_rule",
+    "only_one_of",
+    "refuse_given",
+]
 
 
 class DataAttribution(PerturbationAttribution):
@@ -102,6 +110,12 @@ class DataAttribution(PerturbationAttribution):
                 f"learner must be a TorchLearner, got {type(learner).__name__}. For "
                 "models of scikit-learn and skorch use ModelUtility with "
                 "ShapleyValuation and its kind."
+            )
+        if isinstance(scorer, Scorer):
+            raise InputError(
+                "scorer must be a name or a function (model, x, y); got "
+                f"{type(scorer).__name__}, which is for ModelUtility. Pass "
+                "test=(x, y) and the name of the score."
             )
         super().__init__(learner)
         self.learner = learner
@@ -198,6 +212,25 @@ def checked_rule(stopping: object) -> None:
             "stopping must be a rule of torchattr.estimation.stopping, such as "
             f"StandardErrorBelow(0.01); got {type(stopping).__name__}. The criteria of "
             "torchattr.valuation.stopping are for ShapleyValuation and its kind."
+        )
+
+
+def check_generator(generator: object) -> None:
+    """Refuse a seed where a generator is due.
+
+    Args:
+        generator: A generator, or ``None``.
+
+    Raises:
+        InputError: If it is neither.
+
+    Example:
+        >>> check_generator(None)
+    """
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise InputError(
+            f"generator must be a torch.Generator; got {generator!r}. Seeded: "
+            "torch.Generator().manual_seed(0)"
         )
 
 

@@ -21,6 +21,7 @@ from torchattr.games.game import Game
 from torchattr.games.semivalues import banzhaf
 from torchattr.valuation.data_attribution import (
     DataAttribution,
+    check_generator,
     checked_rule,
     only_one_of,
     refuse_given,
@@ -120,6 +121,7 @@ class DataBanzhaf(DataAttribution):
         """
         only_one_of(n_samples, budget)
         checked_rule(stopping)
+        check_generator(generator)
         game = self._retraining(data, feature_mask, perturbations_per_eval)
         solve, most = _solver(
             estimator, game.n_players, n_samples, budget, stopping, generator

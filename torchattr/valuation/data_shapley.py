@@ -28,6 +28,7 @@ from torchattr.sampling.permutations import (
 )
 from torchattr.valuation.data_attribution import (
     DataAttribution,
+    check_generator,
     checked_rule,
     only_one_of,
     refuse_given,
@@ -134,6 +135,7 @@ class DataShapley(DataAttribution):
         """
         only_one_of(n_samples, budget)
         checked_rule(stopping)
+        check_generator(generator)
         _refuse_unknown(estimator, truncation)
         game = self._retraining(data, feature_mask, perturbations_per_eval)
         if estimator in _PERMUTATIONS:

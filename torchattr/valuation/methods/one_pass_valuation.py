@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, final
 
 from torchattr.errors import InputError
+from torchattr.valuation.methods.points import check_data
 from torchattr.valuation.methods.valuation import Valuation
 from torchattr.valuation.result import ValuationResult
 
@@ -39,12 +40,14 @@ class OnePassValuation(Valuation):
             The method itself, with its :attr:`result`.
 
         Raises:
-            InputError: If data is missing, or there is something to go on from.
+            InputError: If data is missing or no data set, or there is something to go
+                on from.
         """
         if continue_from is not None:
             raise InputError(
                 f"{type(self).__name__} computes all values at once and cannot go on "
                 "from another result; call fit(data) alone"
             )
+        check_data(data)
         self._result = self._valued(data)
         return self

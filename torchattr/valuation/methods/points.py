@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from torchattr.errors import InputError
 from torchattr.games.game import Game
+from torchattr.valuation.dataset import Dataset
 from torchattr.valuation.result import ValuationResult
 from torchattr.valuation.utility.utility_game import UtilityGame, game_of
 
 if TYPE_CHECKING:
-    from torchattr.valuation.dataset import Dataset
     from torchattr.valuation.utility import UtilityBase
 
-__all__ = ["Points"]
+__all__ = ["Points", "check_data"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Points:
         Raises:
             InputError: If there is neither data nor a game, or they do not fit.
         """
+        check_data(data)
         if isinstance(utility, Game):
             if data is not None and len(data) != utility.n_players:
                 raise InputError(
@@ -89,3 +90,24 @@ class Points:
                 f"points, and no others; it has {len(result)}"
             )
         return result[result.positions(self.indices)]
+
+
+def check_data(data: object) -> None:
+    """Refuse to value what is no data set of ours.
+
+    Args:
+        data: What a user passed to ``fit``; ``None`` where there is no need of any.
+
+    Raises:
+        InputError: If it is neither.
+
+    Example:
+        >>> check_data(None)
+    """
+    if data is not None and not isinstance(data, Dataset):
+        raise InputError(
+            "fit(data) takes a Dataset or a GroupedDataset; got "
+            f"{type(data).__name__}. Dataset(x, y) makes one of arrays or tensors; "
+            "Dataset.from_arrays and Dataset.from_sklearn return two, of which the "
+            "first is for training."
+        )

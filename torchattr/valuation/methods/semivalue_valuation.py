@@ -93,10 +93,8 @@ class SemivalueValuation(Valuation):
         ]
         for name, given, kinds in expected:
             if not isinstance(given, kinds):
-                raise InputError(
-                    f"{name} must be a {' or a '.join(k.__name__ for k in kinds)}, "
-                    f"got {given!r}"
-                )
+                wanted = " or ".join(kind.__name__ for kind in kinds)
+                raise InputError(f"{name} must be of type {wanted}; got {given!r}")
         self.utility = utility
         self.sampler = sampler
         self.is_done = is_done

@@ -97,7 +97,7 @@ def read(
         raise InputError(f"no result at {path}: there is no such file") from error
     except _FOREIGN as error:
         raise InputError(
-            f"{path} is not a result that torchattr saved ({error}); load_result reads "
+            f"{path} is not a result that torchattr saved; load_result reads "
             "what save_result wrote"
         ) from error
     if not known or not arrays.keys() >= set(COLUMNS):

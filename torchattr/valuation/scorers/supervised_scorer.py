@@ -12,6 +12,7 @@ from torchattr.errors import InputError
 from torchattr.training.estimator_score import sklearn_scorer
 from torchattr.training.examples import RawDataset
 from torchattr.training.model_scores import SCORE_NAMES
+from torchattr.valuation.dataset import RawData
 from torchattr.valuation.scorers.scorer import Scorer, checked_default, checked_range
 
 __all__ = ["ScoredModel", "Scoring", "SupervisedScorer", "arrays_of"]
@@ -135,6 +136,8 @@ def arrays_of(data: object) -> tuple[Any, Any]:
     """
     if isinstance(data, RawDataset) and callable(data.data):  # (tensors' is not)
         data = tuple(data.data())
+    if isinstance(data, RawData):
+        data = tuple(data)
     if isinstance(data, tuple | list) and len(data) == 2:
         return data[0], data[1]
     raise InputError(
