@@ -13,16 +13,22 @@ from torch import nn
 
 from torchattr.errors import InputError
 from torchattr.valuation import (
+    ClasswiseModelUtility,
+    ClasswiseSampler,
+    ClasswiseShapleyValuation,
+    ClasswiseSupervisedScorer,
     DataBanzhaf,
     Dataset,
     DataShapley,
     KNNShapleyValuation,
     MinUpdates,
     ModelUtility,
+    NoIndexIteration,
     PermutationSampler,
     ShapleyValuation,
     SupervisedScorer,
     TorchLearner,
+    UniformSampler,
     load_result,
 )
 
@@ -38,11 +44,24 @@ def by_permutations():
     return ShapleyValuation(utility, PermutationSampler(seed=1), MinUpdates(1))
 
 
+def by_classes():
+    return ClasswiseShapleyValuation(
+        ClasswiseModelUtility(
+            LogisticRegression(), ClasswiseSupervisedScorer("accuracy", DATA)
+        ),
+        ClasswiseSampler(
+            PermutationSampler(seed=1),
+            UniformSampler(seed=2, index_iteration=NoIndexIteration),
+        ),
+        MinUpdates(1),
+    )
+
+
 def by_neighbours():
     return KNNShapleyValuation(KNeighborsClassifier(n_neighbors=1), DATA)
 
 
-@pytest.mark.parametrize("method", [by_permutations, by_neighbours])
+@pytest.mark.parametrize("method", [by_permutations, by_neighbours, by_classes])
 @pytest.mark.parametrize("data", [(DATA, DATA), DATA.data(), (X, Y)])
 def test_what_is_no_dataset_is_named_and_how_to_make_one_said(method, data):
     with pytest.raises(InputError, match=f"got {type(data).__name__}.*from_arrays"):

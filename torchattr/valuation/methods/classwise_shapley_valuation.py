@@ -16,6 +16,7 @@ from torchattr.games.cached import Cached
 from torchattr.valuation.dataset import GroupedDataset
 from torchattr.valuation.methods.importance import Importance
 from torchattr.valuation.methods.log_coefficients import log_shapley
+from torchattr.valuation.methods.points import check_data
 from torchattr.valuation.methods.valuation import Valuation
 from torchattr.valuation.methods.within_class import ClassGame
 from torchattr.valuation.progress_bar import Show, progress_bar
@@ -134,6 +135,7 @@ class ClasswiseShapleyValuation(Valuation):
                 something else.
         """
         data = self.utility.training_data if data is None else data
+        check_data(data)
         if data is None or isinstance(data, GroupedDataset):
             raise InputError(
                 "fit(data) needs the labelled points to value, each by itself; got "
