@@ -14,7 +14,7 @@ hypothesis.settings.register_profile(
     "torchattr",
     deadline=None,  # the first example of a law pays for torch's warm-up
     derandomize=True,  # a law holds or fails alike on every machine
-    max_examples=25,
+    max_examples=15,
     print_blob=True,
 )
 hypothesis.settings.load_profile("torchattr")
