@@ -9,10 +9,11 @@ from matplotlib import pyplot
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from tests.metrics.results import SortedResult
 from torchattr.errors import InputError
+from torchattr.valuation import ValuationResult
 from torchattr.visualization import rank_plot
 from torchattr.visualization.palette import INK, MARKED
 from torchattr.visualization.rank_plot import SINGLE_POINTS
@@ -42,6 +43,19 @@ def test_values_rise_with_their_rank(kind):
         "sorted result": SortedResult(VALUES.numpy()).sorted(reverse=True),
     }[kind]
     assert drawn(rank_plot(given)) == [-2, 0, 0.5, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("replicates", "quantile"),
+    [([5, 3, 9], t.ppf(0.975, 2)), ([5, 1, 9], norm.ppf(0.975))],
+)
+def test_intervals_know_of_few_replicates(replicates, quantile):
+    values, errors = np.array([1.0, 2.0, 3.0]), np.array([0.1, 0.2, 0.3])
+    result = ValuationResult(
+        values=values, stderr=errors, counts=replicates, replicates=replicates
+    )
+    expected = np.stack([values - quantile * errors, values + quantile * errors], 1)
+    np.testing.assert_allclose(verticals(rank_plot(result)), expected)
 
 
 @pytest.mark.parametrize("as_result", [False, True])

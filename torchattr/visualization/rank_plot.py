@@ -21,6 +21,7 @@ from torchattr.visualization.valued_points import (
     Mask,
     Result,
     ValuedPoints,
+    fewest_degrees_of_freedom,
     valued_points,
 )
 
@@ -61,8 +62,8 @@ def rank_plot(
             names are taken as well.
         standard_errors: Like ``values``: 0 where exact, NaN where unknown.
         confidence: Level :math:`c` of the intervals.
-        degrees_of_freedom: Independent replicates minus one, for Student's t;
-            ``None`` uses the normal quantile.
+        degrees_of_freedom: Independent replicates minus one, for Student's t; ``None``
+            takes the fewest that a result tells of, else the normal quantile.
         names: ``(n,)`` by data index; by default the index itself.
         images: ``(n, H, W)``, ``(n, C, H, W)`` or ``(n, H, W, C)`` by data index. Other
             values than [0, 1] and bytes are stretched to the range of those shown.
@@ -90,6 +91,8 @@ def rank_plot(
     """
     points = valued_points(values, standard_errors, names=names, marked=marked)
     widths = None
+    if degrees_of_freedom is None:
+        degrees_of_freedom = fewest_degrees_of_freedom(values)
     if points.errors is not None:
         widths = half_widths(
             points.errors,

@@ -13,7 +13,14 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.visualization.arrays import Array, Floats, as_floats
 
-__all__ = ["Mask", "Result", "ValuedPoints", "covered", "valued_points"]
+__all__ = [
+    "Mask",
+    "Result",
+    "ValuedPoints",
+    "covered",
+    "fewest_degrees_of_freedom",
+    "valued_points",
+]
 
 Mask: TypeAlias = "Tensor | npt.NDArray[np.generic] | Sequence[bool]"
 
@@ -37,6 +44,19 @@ class Result(Protocol):
     @property
     def names(self) -> npt.NDArray[np.generic]:
         """``(n,)``: names, in the order of the values."""
+
+
+@runtime_checkable
+class Replicated(Protocol):
+    """A result that says how many independent replicates are behind each value."""
+
+    @property
+    def stderr(self) -> Floats:
+        """``(n,)``: standard errors of the values."""
+
+    @property
+    def replicates(self) -> npt.NDArray[np.int64]:
+        """``(n,)``: numbers of replicates."""
 
 
 @dataclass(frozen=True)
@@ -168,3 +188,20 @@ def covered(
             f"{len(things)}."
         )
     return indices
+
+
+def fewest_degrees_of_freedom(values: object) -> float | None:
+    """One less than the fewest replicates behind an uncertain value.
+
+    Args:
+        values: What is drawn.
+
+    Returns:
+        The number; ``None`` where nothing is said about replicates.
+    """
+    if not isinstance(values, Replicated):
+        return None
+    fewest = np.min(
+        values.replicates[values.stderr > 0], initial=np.iinfo(np.int64).max
+    )
+    return float(fewest - 1) if fewest > 1 else None
