@@ -128,7 +128,7 @@ class ClasswiseShapleyValuation(Valuation):
                 on after its last turn. It stays as it is.
 
         Returns:
-            The method itself, with its :attr:`result`.
+            The method itself, with its ``result``.
 
         Raises:
             InputError: If data are missing or grouped, or ``continue_from`` is of

@@ -169,7 +169,7 @@ class StoppingCriterion(ABC):
     @property
     @final
     def max_evaluations(self) -> NoReturn:
-        """Refused: criteria are no rules of :mod:`torchattr.estimation.stopping`.
+        """Refused, as criteria are no rules of :mod:`torchattr.estimation.stopping`.
 
         Raises:
             InputError: Always.
