@@ -41,7 +41,7 @@ def group_testing_shapley(
         config: Ignored; pyDVL had one for its backends.
         progress: Whether to show a progress bar.
         seed: Of the coalitions.
-        **options: Of the solver.
+        **options: Ignored: pyDVL has a solver here, and this is a closed form.
 
     Returns:
         The values.
