@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torchattr.games.rewriting import Rewriting
 from torchattr.training import FallbackWarning, TorchLearner
 from torchattr.training.counter_random import CounterRandom, coalition_keys, step_keys
 from torchattr.training.random_functions import random_rewriters
-from torchattr.training.rewriting import Rewriting
 
 N = 13
 ADAM = partial(torch.optim.Adam, lr=0.02)

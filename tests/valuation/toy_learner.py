@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import nn
 
+from torchattr.games.examples import as_examples
 from torchattr.games.synthetic import RandomGame
-from torchattr.training.examples import as_examples
 from torchattr.training.model_score import ModelScore
 from torchattr.training.torch_learner import TorchLearner
 

@@ -19,7 +19,7 @@ Example:
     (torch.Size([2, 1, 2]), torch.Size([2, 2, 1]))
 """
 
-from torchattr.training.examples import Examples, as_examples
+from torchattr.games.examples import Examples, as_examples
 from torchattr.training.fallback import FallbackWarning
 from torchattr.training.model_scores import as_model_score
 from torchattr.training.retraining_game import RetrainingGame

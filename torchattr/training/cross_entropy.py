@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from torchattr.training.rewriting import Rewriter
+from torchattr.games.rewriting import Rewriter
 
 __all__ = ["cross_entropy_rewriters"]
 
@@ -28,10 +28,10 @@ def cross_entropy_rewriters(members: Tensor | None) -> dict[Any, Rewriter]:
             all of them.
 
     Returns:
-        Rewriters for :class:`~torchattr.training.rewriting.Rewriting`.
+        Rewriters for :class:`~torchattr.games.rewriting.Rewriting`.
 
     Example:
-        >>> from torchattr.training.rewriting import Rewriting
+        >>> from torchattr.games.rewriting import Rewriting
         >>> outputs, targets = torch.eye(3), torch.tensor([0, 1, 2])
         >>> with Rewriting(cross_entropy_rewriters(None)):
         ...     ours = F.cross_entropy(outputs, targets)

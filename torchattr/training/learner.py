@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from torchattr.training.examples import Examples
+from torchattr.games.examples import Examples
 from torchattr.training.output_form import Loss
 
 __all__ = ["Learner"]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.errors import InputError
+from torchattr.games.examples import Examples
 from torchattr.games.memory import is_out_of_memory
-from torchattr.training.examples import Examples
 from torchattr.training.fallback import (
     MODEL_ERRORS,
     FallbackNotice,

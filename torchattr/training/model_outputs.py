@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from torchattr.errors import InputError
+from torchattr.games.examples import Inputs, map_inputs
 from torchattr.games.memory import in_parts, is_out_of_memory
-from torchattr.training.examples import Inputs, map_inputs
 from torchattr.training.fallback import (
     MODEL_ERRORS,
     FallbackNotice,

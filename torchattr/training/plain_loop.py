@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from torchattr.games.examples import Examples
+from torchattr.games.rewriting import Rewriting
 from torchattr.training.counter_random import CounterRandom, coalition_keys, step_keys
-from torchattr.training.examples import Examples
 from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
-from torchattr.training.rewriting import Rewriting
 from torchattr.training.shuffles import order
 
 __all__ = ["generators_kept", "train_alone"]

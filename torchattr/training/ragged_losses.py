@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._C._functorch import is_batchedtensor
 
-from torchattr.training.rewriting import Rewriter
+from torchattr.games.rewriting import Rewriter
 
 __all__ = ["mean_of_members", "ragged_rewriters"]
 
@@ -53,10 +53,10 @@ def ragged_rewriters(
             the rows of a minibatch of three.
 
     Returns:
-        Rewriters for :class:`~torchattr.training.rewriting.Rewriting`.
+        Rewriters for :class:`~torchattr.games.rewriting.Rewriting`.
 
     Example:
-        >>> from torchattr.training.rewriting import Rewriting
+        >>> from torchattr.games.rewriting import Rewriting
         >>> with Rewriting(ragged_rewriters(torch.tensor([True, False]))):
         ...     F.mse_loss(torch.tensor([1.0, 5.0]), torch.zeros(2))
         tensor(1.)

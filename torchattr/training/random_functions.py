@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from torchattr.games.rewriting import Rewriter
 from torchattr.training.counter_random import CounterRandom
-from torchattr.training.rewriting import Rewriter
 
 __all__ = ["random_rewriters"]
 
@@ -24,11 +24,11 @@ def random_rewriters(random: CounterRandom) -> dict[Any, Rewriter]:
         random: The numbers of a step.
 
     Returns:
-        Rewriters for :class:`~torchattr.training.rewriting.Rewriting`.
+        Rewriters for :class:`~torchattr.games.rewriting.Rewriting`.
 
     Example:
         >>> from torchattr.training.counter_random import coalition_keys, step_keys
-        >>> from torchattr.training.rewriting import Rewriting
+        >>> from torchattr.games.rewriting import Rewriting
         >>> keys = step_keys(coalition_keys(torch.ones(1, 3, dtype=bool), 0), 0, 1)
         >>> with Rewriting(random_rewriters(CounterRandom(keys[0, 0]))):
         ...     F.dropout(torch.ones(8)).unique()
@@ -76,7 +76,7 @@ def _dropout(
         in_place: Whether the function changes its input.
 
     Returns:
-        What :class:`~torchattr.training.rewriting.Rewriting` calls, after the numbers.
+        What :class:`~torchattr.games.rewriting.Rewriting` calls, after the numbers.
     """
 
     def rewrite(

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from torchattr.errors import InputError
+from torchattr.games.examples import Inputs, call_model
 from torchattr.games.fingerprint import structure_of
-from torchattr.training.examples import Inputs, call_model
 
 __all__ = ["LossFunction", "Recipe"]
 

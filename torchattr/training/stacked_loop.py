@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from torchattr.games.examples import Examples
 from torchattr.training.counter_random import coalition_keys, step_keys
 from torchattr.training.elementwise_optimizers import fuse, optimizer_of_stacks
-from torchattr.training.examples import Examples
 from torchattr.training.recipe import Recipe
 from torchattr.training.shuffles import members_in_order, order
 from torchattr.training.stacked_model import StackedModel

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from torchattr.games.examples import Examples, Inputs, call_model
+from torchattr.games.rewriting import Rewriting
 from torchattr.training.counter_random import CounterRandom
 from torchattr.training.cross_entropy import cross_entropy_rewriters
-from torchattr.training.examples import Examples, Inputs, call_model
 from torchattr.training.ragged_losses import mean_of_members, ragged_rewriters
 from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
-from torchattr.training.rewriting import Rewriting
 from torchattr.training.vmap_repairs import VMAP_REPAIRS
 
 __all__ = ["StackedModel"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.errors import InputError
-from torchattr.training.examples import Examples, as_examples, as_inputs, map_inputs
+from torchattr.games.examples import Examples, as_examples, as_inputs, map_inputs
 from torchattr.training.fallback import FallbackNotice
 from torchattr.training.many_trainings import ManyTrainings
 from torchattr.training.model_outputs import ModelOutputs

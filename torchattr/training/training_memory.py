@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from torchattr.training.examples import Examples, call_model
+from torchattr.games.examples import Examples, call_model
 from torchattr.training.learner import Learner
 
 __all__ = ["models_in_memory"]

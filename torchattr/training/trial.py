@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from torchattr.games.examples import Examples
 from torchattr.games.memory import is_out_of_memory
+from torchattr.games.rewriting import Rewriting
 from torchattr.training.counter_random import CounterRandom, coalition_keys, step_keys
 from torchattr.training.elementwise_optimizers import is_elementwise
-from torchattr.training.examples import Examples
 from torchattr.training.fallback import MODEL_ERRORS, first_line
 from torchattr.training.plain_loop import generators_kept
 from torchattr.training.random_functions import random_rewriters
 from torchattr.training.recipe import Recipe
-from torchattr.training.rewriting import Rewriting
 from torchattr.training.stacked_loop import StackedPlan
 from torchattr.training.stacked_model import StackedModel
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from torchattr.training.rewriting import Rewriter
+from torchattr.games.rewriting import Rewriter
 
 __all__ = ["VMAP_REPAIRS"]
 
@@ -34,5 +34,5 @@ def _embedding(
     return torch.where((indices == padding)[..., None], rows.detach(), rows)
 
 
-#: Rewriters, for :class:`~torchattr.training.rewriting.Rewriting`.
+#: Rewriters, for :class:`~torchattr.games.rewriting.Rewriting`.
 VMAP_REPAIRS: dict[Any, Rewriter] = {F.embedding: _embedding}

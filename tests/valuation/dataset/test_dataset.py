@@ -17,7 +17,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.model_selection import train_test_split
 
 from torchattr.errors import InputError, MissingExtraError
-from torchattr.training.examples import as_examples
+from torchattr.games.examples import as_examples
 from torchattr.valuation.dataset import Dataset, GroupedDataset, RawData
 
 X, Y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 1, 0])

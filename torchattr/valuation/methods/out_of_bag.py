@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.games.examples import Examples
 from torchattr.games.memory import in_parts
 from torchattr.sampling.random_words import RandomWords
-from torchattr.training.examples import Examples
 from torchattr.training.learner import Learner
 from torchattr.training.output_form import OutputForm, Values, output_form
 from torchattr.training.training_memory import models_in_memory

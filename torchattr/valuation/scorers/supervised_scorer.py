@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.games.examples import RawDataset
 from torchattr.training.estimator_score import sklearn_scorer
-from torchattr.training.examples import RawDataset
 from torchattr.training.model_scores import SCORE_NAMES
 from torchattr.valuation.dataset import RawData
 from torchattr.valuation.scorers.scorer import Scorer, checked_default, checked_range
