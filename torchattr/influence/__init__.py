@@ -1,0 +1,1 @@
+r"""Influence functions: which training examples made a prediction, without retraining."""

@@ -1,0 +1,1 @@
+"""Curvatures: matrices that stand for the second derivative of the training loss."""

@@ -1,0 +1,96 @@
+"""Which curvature stands for the second derivative of the risk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeAlias
+
+from torchattr.errors import InputError
+from torchattr.influence.batches import Batches
+from torchattr.influence.curvature.curvature import LinearOperator
+from torchattr.influence.curvature.empirical_fisher import EmpiricalFisher
+from torchattr.influence.curvature.gauss_newton import GaussNewton
+from torchattr.influence.curvature.hessian import Hessian
+from torchattr.influence.empirical_risk import EmpiricalRisk
+
+__all__ = ["CurvatureChoice", "SecondOrderMode", "chosen_curvature"]
+
+
+class SecondOrderMode(Enum):
+    r"""Which matrix stands for the second derivative of the risk.
+
+    Attributes:
+        HESSIAN: :math:`\frac1N \sum_i \nabla^2 \ell_i`; indefinite unless the risk is
+            convex or at a minimum.
+        GAUSS_NEWTON: :math:`\frac1N \sum_i J_i^\top H_i J_i`, with the Jacobian of the
+            outputs and the Hessian of the loss in the outputs.
+        EMPIRICAL_FISHER: :math:`\frac1N \sum_i g_i g_i^\top`, with the gradients at the
+            given targets.
+
+    Example:
+        >>> SecondOrderMode("gauss_newton")
+        <SecondOrderMode.GAUSS_NEWTON: 'gauss_newton'>
+    """
+
+    HESSIAN = "hessian"
+    GAUSS_NEWTON = "gauss_newton"
+    EMPIRICAL_FISHER = "empirical_fisher"
+
+
+#: A mode; a class of curvature, or another function (risk, batches) -> operator; or an
+#: operator, which is then taken as it is.
+CurvatureChoice: TypeAlias = (
+    "SecondOrderMode | Callable[[EmpiricalRisk, Batches], LinearOperator]"
+    " | LinearOperator"
+)
+
+_CURVATURES: dict[SecondOrderMode, Callable[[EmpiricalRisk, Batches], LinearOperator]]
+_CURVATURES = {
+    SecondOrderMode.HESSIAN: Hessian,
+    SecondOrderMode.GAUSS_NEWTON: GaussNewton,
+    SecondOrderMode.EMPIRICAL_FISHER: EmpiricalFisher,
+}
+
+
+def chosen_curvature(
+    choice: CurvatureChoice, risk: EmpiricalRisk, batches: Batches
+) -> LinearOperator:
+    """The curvature of a risk over training examples.
+
+    Args:
+        choice: A mode, a function that makes an operator, or an operator.
+        risk: The risk.
+        batches: The training examples.
+
+    Returns:
+        An operator of shape ``(P, P)``.
+
+    Raises:
+        InputError: If it is none, or of another shape.
+
+    Example:
+        >>> import torch
+        >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
+        >>> batches = Batches([(torch.ones(1, 1), torch.ones(1, 1))], risk)
+        >>> chosen_curvature(torch.eye(2), risk, batches)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    if isinstance(choice, SecondOrderMode):
+        return _CURVATURES[choice](risk, batches)
+    # A class has the members of its objects: it is no operator itself.
+    if isinstance(choice, type) or not isinstance(choice, LinearOperator):
+        if not callable(choice):
+            raise InputError(
+                "second_order_mode must be a SecondOrderMode, a curvature such as "
+                "GaussNewton, or an operator with @, shape, dtype and device; got "
+                f"{choice!r}"
+            )
+        choice = choice(risk, batches)
+    if tuple(choice.shape) != (risk.n_parameters, risk.n_parameters):
+        raise InputError(
+            f"the curvature has shape {tuple(choice.shape)}, but {risk.n_parameters} "
+            "parameters vary; an operator fits block_structure=BlockMode.FULL only"
+        )
+    return choice

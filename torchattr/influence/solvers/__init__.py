@@ -1,0 +1,1 @@
+"""Solvers: from gradients to preconditioned gradients, with any curvature."""
