@@ -26,6 +26,9 @@ extras = {
         "joblib>=1.3",
         "pandas>=2.0",
         "skorch>=1.0",  # data valuation speaks its models' protocol
+        "zarr>=2.16",
+        "dask[distributed]>=2023.5",
+        "curvlinops-for-pytorch>=3.0",  # its operators plug into the solvers
         "sybil>=8.0",  # runs the examples of README and docs
         "torchvision>=0.19",
     ],

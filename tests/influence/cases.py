@@ -49,7 +49,7 @@ class Case:
         return EmpiricalRisk(self.model, self.loss)
 
     def batches(self, *sizes: int) -> list[tuple[Tensor, Tensor]]:
-        """The training examples in batches of these sizes; the last one has the rest."""
+        """The training examples in batches of these sizes, and one of the rest."""
         ends = torch.tensor([*sizes, len(self.x)]).cumsum(0).clamp(max=len(self.x))
         starts = [0, *ends[:-1].tolist()]
         return [

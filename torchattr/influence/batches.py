@@ -127,7 +127,7 @@ class Batches:
 
 
 class _OwnRandomNumbers:
-    """Blocks that share a random stream of their own, and leave the global one alone."""
+    """Blocks that share a random stream of their own; the global one stays."""
 
     def __init__(self, state: Tensor) -> None:
         self._inside = state

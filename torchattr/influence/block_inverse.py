@@ -10,7 +10,7 @@ from torch import Tensor
 
 from torchattr.errors import InputError
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.regularization import Regularization, by_block, resolved
+from torchattr.influence.regularization import Regularization, automatic, by_block
 from torchattr.influence.solvers.solver import Solver
 
 __all__ = ["BlockInverse"]
@@ -92,8 +92,8 @@ class BlockInverse:
             shapes = {name: tuple(part.shape[1:]) for name, part in vectors.items()}
             if shapes != {b: (n,) for b, n in zip(self.risks, sizes, strict=True)}:
                 raise InputError(
-                    "factors by block must have the shapes of influence_factors_by_block"
-                    f"; got {shapes}"
+                    "factors by block must be as from influence_factors_by_block; got "
+                    f"{shapes}"
                 )
             return dict(vectors)
         if vectors.ndim != 2 or vectors.shape[1] != sum(sizes):
@@ -154,5 +154,5 @@ class BlockInverse:
             )
         # Kept, since an estimated trace costs passes over the training data.
         if block not in self._resolved:
-            self._resolved[block] = resolved(amount, self.solvers[block])
+            self._resolved[block] = automatic(self.solvers[block])
         return self._resolved[block]

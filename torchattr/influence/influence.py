@@ -155,6 +155,9 @@ class Influence(InfluenceModel):
 
         Returns:
             Influences by block.
+
+        Raises:
+            InputError: As for :meth:`influences`.
         """
         self._check_fitted()
         if (x is None) != (y is None):
@@ -229,8 +232,8 @@ class Influence(InfluenceModel):
         Args:
             inputs: ``(x_train, y_train)``: what is attributed.
             baselines: For ``Perturbation``, what features would be replaced by:
-                ``None`` (zero), or whatever :class:`~torchattr.games.Baseline` takes, in the
-                structure of ``x_train``.
+                ``None`` (zero), or whatever :class:`~torchattr.games.Baseline` takes,
+                in the structure of ``x_train``.
             target: ``(x_test, y_test)``: the predictions that are explained; the
                 training examples themselves if ``None``.
             feature_mask: For ``Up`` ``(n_train,)`` whole numbers, the groups of

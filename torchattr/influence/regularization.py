@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from torchattr.errors import InputError
 from torchattr.influence.solvers.solver import Solver
 
-__all__ = ["AUTO_FRACTION", "Regularization", "by_block", "one_of", "resolved"]
+__all__ = ["AUTO_FRACTION", "Regularization", "automatic", "by_block", "one_of"]
 
 #: ``regularization="auto"`` is this fraction of the mean eigenvalue of the curvature.
 AUTO_FRACTION = 0.1
@@ -68,36 +68,37 @@ def by_block(
         {'a': 1.0, 'b': 0.0}
     """
     if not isinstance(regularization, Mapping):
-        return {block: _amount(regularization, positive) for block in blocks}
+        return {block: _amount(regularization, positive=positive) for block in blocks}
     unknown = sorted(str(name) for name in regularization if name not in blocks)
     if unknown:
         raise InputError(
             f"regularization names unknown blocks {unknown}; there are {list(blocks)}"
         )
-    return {block: _amount(regularization.get(block), positive) for block in blocks}
+    return {
+        block: _amount(regularization.get(block), positive=positive) for block in blocks
+    }
 
 
-def resolved(amount: _Amount, solver: Solver) -> float:
-    """The number that an amount stands for.
+def automatic(solver: Solver) -> float:
+    """The number that ``"auto"`` stands for: 0.1 times the mean eigenvalue.
 
     Args:
-        amount: A number or ``"auto"``.
-        solver: Of the block.
+        solver: Which knows the trace of its curvature.
 
     Returns:
         The number.
 
     Raises:
-        InputError: If the mean eigenvalue is not positive, for ``"auto"``.
+        InputError: If the mean eigenvalue is not positive.
 
     Example:
-        >>> resolved(0.5, None)
-        0.5
+        >>> import torch
+        >>> from torchattr.influence import Cholesky
+        >>> round(automatic(Cholesky(4 * torch.eye(2))), 6)
+        0.4
     """
-    if amount != "auto":
-        return amount
     mean = solver.trace() / solver.curvature.shape[0]
-    if mean <= 0:
+    if not mean > 0:
         raise InputError(
             'regularization="auto" is a fraction of the mean eigenvalue of the '
             f"curvature, which is {mean:.3g}. Pass a number, or take a curvature that "
@@ -106,7 +107,7 @@ def resolved(amount: _Amount, solver: Solver) -> float:
     return AUTO_FRACTION * mean
 
 
-def _amount(value: object, positive: bool) -> _Amount:  # ruff: ignore[boolean-type-hint-positional-argument] (private)
+def _amount(value: object, *, positive: bool) -> _Amount:
     if isinstance(value, str) and value == "auto":
         return "auto"
     value = 0 if value is None else value

@@ -107,6 +107,9 @@ class Curvature(ABC):
 
         Returns:
             The same shape.
+
+        Raises:
+            InputError: If the vectors have another shape.
         """
         columns = vectors.unsqueeze(1) if vectors.ndim == 1 else vectors
         if columns.ndim != 2 or len(columns) != self.shape[1]:
