@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, NamedTuple
 
 import torch
@@ -14,7 +15,10 @@ from torch.overrides import TorchFunctionMode
 from torchattr.games.examples import Inputs
 from torchattr.influence.empirical_risk import EmpiricalRisk, Parameters
 
-__all__ = ["LayerCall", "Windows", "recorded_layers"]
+__all__ = ["ALL", "LayerCall", "Windows", "recorded_layers"]
+
+#: Every example.
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,26 @@ class LayerCall:
     windows: Windows | None = None
     groups: int = 1
 
-    def rows(self) -> Tensor:
-        """Inputs of all positions, ``(B, S, i)``; those of a convolution unfolded."""
+    @property
+    def n_inputs(self) -> int:
+        """``i``: numbers in a row."""
+        if self.windows is None:
+            return self.input.shape[-1]
+        return self.input.shape[1] * prod(self.windows.kernel)
+
+    def rows(self, chunk: slice = ALL) -> Tensor:
+        """Inputs of all positions, ``(B, S, i)``; those of a convolution unfolded.
+
+        Args:
+            chunk: Which examples.
+
+        Returns:
+            Their rows, without a graph.
+        """
+        input = self.input.detach()[chunk]
         if self.windows is not None:
-            return self.windows.rows(self.input.detach())
-        return self.input.detach().reshape(len(self.input), -1, self.input.shape[-1])
+            return self.windows.rows(input)
+        return input.reshape(len(input), input.shape[1:-1].numel(), input.shape[-1])
 
     def positions(self, outputs: Tensor) -> Tensor:
         """What has the shape of the output, such as its gradient, by position.
@@ -193,9 +212,10 @@ class _Recorder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # ruff: ignore[any-type] (what that function returns)
         kwargs = kwargs or {}
-        if func is F.linear:
+        # Where the model switches gradients off, the weight has none by this call.
+        if func is F.linear and torch.is_grad_enabled():
             return self._linear(*args, **kwargs)
-        if func in _CONVOLUTIONS:
+        if func in _CONVOLUTIONS and torch.is_grad_enabled():
             return self._convolution(func, _Convolution(*args, **kwargs))
         return func(*args, **kwargs)
 
