@@ -50,7 +50,12 @@ class Batches:
         risk: EmpiricalRisk,
         batch_function: BatchFunction | None = None,
     ) -> None:
-        if isinstance(loader, tuple) and len(loader) == 2:
+        # Targets are a tensor; the second of two batches is a pair.
+        if (
+            isinstance(loader, tuple)
+            and len(loader) == 2
+            and isinstance(loader[1], Tensor)
+        ):
             loader = [loader]
         if not isinstance(loader, Iterable):
             raise InputError(
