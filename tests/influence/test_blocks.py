@@ -90,7 +90,7 @@ def test_amounts_by_block():
 
 
 def test_two_names_of_one_argument():
-    assert one_of(0.1, None) == one_of(None, 0.1) == 0.1
+    assert (one_of(0.1, None), one_of(None, 0.2)) == (0.1, 0.2)
     assert one_of(None, None) is None
     with pytest.raises(InputError, match="two names"):
         one_of(0.1, 0.1)
