@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torchattr.influence.attribution_arguments import (
     summed_in_groups,
     weighted_by_change,
 )
+from torchattr.influence.example_gradients import ExampleGradients
 from torchattr.influence.influence_mode import InfluenceMode
 from torchattr.influence.influence_model import InfluenceModel
 from torchattr.influence.scores import mixed_scores, streamed_gradients, up_scores
@@ -211,6 +212,33 @@ class Influence(InfluenceModel):
         factors = self.inverse.split(z_test_factors)
         with self.risk.evaluating():
             return self._scores(factors, self.risk.examples(x, y), mode, None)
+
+    def gradients(self, examples: Examples) -> list[ExampleGradients]:
+        """Gradients of examples, to be used with many factors.
+
+        Args:
+            examples: ``N`` training examples, from :meth:`batches`.
+
+        Returns:
+            Gradients of consecutive examples, as factors where the layers allow it.
+        """
+        with self.risk.evaluating():
+            return list(streamed_gradients(self.risk, examples))
+
+    def influences_from_gradients(
+        self, z_test_factors: Tensor, gradients: Iterable[ExampleGradients]
+    ) -> Tensor:
+        """Influences ``Up``, where both sides have been computed already.
+
+        Args:
+            z_test_factors: ``(M, P)``, from :meth:`influence_factors`.
+            gradients: Of ``N`` training examples, from :meth:`gradients`.
+
+        Returns:
+            ``(M, N)``.
+        """
+        columns = [chunk.products(z_test_factors) for chunk in gradients]
+        return self._scaled(torch.cat(columns, 1))
 
     def attribute(
         self,

@@ -98,7 +98,7 @@ class InfluenceModel(PerturbationAttribution):
             InputError: If batches are no such pairs, if the model mixes the examples of
                 a batch or is random in eval mode, or if a loss is not finite.
         """
-        batches = Batches(loader, self.risk, self._batch_function)
+        batches = self.batches(loader)
         with self.risk.evaluating():
             check_model(self.risk, next(iter(batches)))
         solvers = {
@@ -112,6 +112,17 @@ class InfluenceModel(PerturbationAttribution):
         self._n_train = batches.n_examples if self._scale == "loo" else 0
         self.inverse.fitted(solvers)
         return self
+
+    def batches(self, loader: Iterable[Any]) -> Batches:
+        """What a loader gives, as the model takes it.
+
+        Args:
+            loader: As for :meth:`fit`.
+
+        Returns:
+            Batches that can be read as often as needed.
+        """
+        return Batches(loader, self.risk, self._batch_function)
 
     @property
     def is_fitted(self) -> bool:
