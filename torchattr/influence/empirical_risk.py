@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples, Inputs, map_inputs
+from torchattr.influence.plain_kernels import plain_kernels
 
 __all__ = ["EmpiricalRisk", "Loss", "Parameters"]
 
@@ -255,7 +256,8 @@ class EmpiricalRisk:
         state = torch.get_rng_state()
         self.model.eval()
         try:
-            yield
+            with plain_kernels(self.model):
+                yield
         finally:
             for module, training in modes:
                 module.training = training

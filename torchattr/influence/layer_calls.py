@@ -206,11 +206,11 @@ class _Recorder(TorchFunctionMode):
 
     def __torch_function__(
         self,
-        func: Any,  # ruff: ignore[any-type] (a function of any signature)
+        func: Any,
         types: Sequence[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
-    ) -> Any:  # ruff: ignore[any-type] (what that function returns)
+    ) -> Any:
         kwargs = kwargs or {}
         # Where the model switches gradients off, the weight has none by this call.
         if func is F.linear and torch.is_grad_enabled():

@@ -84,7 +84,7 @@ class OuterProducts(ParameterGradients):
     outputs. With few vectors, the factors are contracted with them one after the other,
     in about ``R * B * S * o * i`` operations. With many, it takes fewer to form the
     gradients, some examples at a time, and multiply: ``B * (S + R) * o * i``. The
-    cheaper is done. At one position, the norm of a gradient is the product of two norms.
+    cheaper is done. At one position, a gradient's norm is the product of two norms.
 
     Args:
         calls: Of layers with this weight: all that there are.
@@ -164,16 +164,13 @@ class OuterProducts(ParameterGradients):
 
     def _as_matrices(self, vectors: Tensor) -> Tensor:
         """``(R, n)`` to ``(groups, R, o, i)``."""
-        shape = (self._groups, self._n_outputs, self._n_inputs)
-        return vectors.unflatten(1, shape).transpose(0, 1)
+        shape = (len(vectors), self._groups, self._n_outputs, self._n_inputs)
+        return vectors.reshape(shape).transpose(0, 1)
 
     def _chunks(
         self, n_vectors: int = 0
     ) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-        """Which examples, and their inputs and output gradients.
-
-        These are ``(groups, b, S, i)`` and ``(groups, b, S, o)``.
-        """
+        # Which examples; and (groups, b, S, i) and (groups, b, S, o) of theirs.
         i, o, s = self._n_inputs, self._n_outputs, self._n_positions
         held = s * i + (n_vectors * s * min(i, o) if n_vectors else i * o)
         step = max(1, _ELEMENTS // (self._groups * held))
@@ -190,7 +187,7 @@ class OuterProducts(ParameterGradients):
 
     def _grouped(self, parts: list[Tensor]) -> Tensor:
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-        return joined.unflatten(2, (self._groups, -1)).movedim(2, 0)
+        return joined.reshape(*joined.shape[:2], self._groups, -1).movedim(2, 0)
 
 
 def _formed(rows: Tensor, gradients: Tensor) -> Tensor:
