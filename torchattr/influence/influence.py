@@ -19,7 +19,7 @@ from torchattr.influence.attribution_arguments import (
     weighted_by_change,
 )
 from torchattr.influence.example_gradients import ExampleGradients
-from torchattr.influence.influence_mode import InfluenceMode
+from torchattr.influence.influence_mode import InfluenceMode, checked_mode
 from torchattr.influence.influence_model import InfluenceModel
 from torchattr.influence.scores import mixed_scores, streamed_gradients, up_scores
 
@@ -315,7 +315,7 @@ class Influence(InfluenceModel):
         at_once: int | None,
     ) -> OrderedDict[str, Any]:
         with self.risk.evaluating():
-            if _checked(mode) is InfluenceMode.Up and len(train) < len(test):
+            if checked_mode(mode) is InfluenceMode.Up and len(train) < len(test):
                 # The matrix is symmetric: the smaller side is solved for.
                 swapped = self._scores(
                     self._factors(train, at_once), test, mode, at_once
@@ -331,7 +331,7 @@ class Influence(InfluenceModel):
         at_once: int | None,
     ) -> OrderedDict[str, Any]:
         risks = self.inverse.risks
-        if _checked(mode) is InfluenceMode.Up:
+        if checked_mode(mode) is InfluenceMode.Up:
             gradients = streamed_gradients(self.risk, train, at_once)
             scores: OrderedDict[str, Any] = up_scores(risks, factors, gradients)
         else:
@@ -340,14 +340,6 @@ class Influence(InfluenceModel):
                 for block, risk in risks.items()
             )
         return OrderedDict((b, tree_map(self._scaled, s)) for b, s in scores.items())
-
-
-def _checked(mode: object) -> InfluenceMode:
-    if not isinstance(mode, InfluenceMode):
-        raise InputError(
-            f"mode must be InfluenceMode.Up or InfluenceMode.Perturbation; got {mode!r}"
-        )
-    return mode
 
 
 def _total(by_block: Mapping[str, Any]) -> Any:

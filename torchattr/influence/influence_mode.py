@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["InfluenceMode"]
+from torchattr.errors import InputError
+
+__all__ = ["InfluenceMode", "checked_mode"]
 
 
 class InfluenceMode(Enum):
@@ -21,3 +23,26 @@ class InfluenceMode(Enum):
 
     Up = "up"
     Perturbation = "perturbation"
+
+
+def checked_mode(mode: object) -> InfluenceMode:
+    """A mode that a user passed.
+
+    Args:
+        mode: Anything.
+
+    Returns:
+        The mode.
+
+    Raises:
+        InputError: If it is none.
+
+    Example:
+        >>> checked_mode(InfluenceMode.Up)
+        <InfluenceMode.Up: 'up'>
+    """
+    if not isinstance(mode, InfluenceMode):
+        raise InputError(
+            f"mode must be InfluenceMode.Up or InfluenceMode.Perturbation; got {mode!r}"
+        )
+    return mode
