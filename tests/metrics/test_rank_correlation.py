@@ -13,7 +13,7 @@ from scipy.stats import rankdata, spearmanr
 from tests.metrics.results import SortedResult
 from torchattr.errors import InputError
 from torchattr.metrics import rank_correlation
-from torchattr.metrics.rank_correlation import average_ranks
+from torchattr.metrics.correlation import average_ranks
 
 TIED = arrays(np.float64, (3, 7), elements=st.integers(-3, 3).map(float))
 

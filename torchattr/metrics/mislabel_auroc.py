@@ -10,8 +10,8 @@ import numpy.typing as npt
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.metrics.correlation import average_ranks
 from torchattr.metrics.point_values import PointValues, aligned
-from torchattr.metrics.rank_correlation import average_ranks
 
 __all__ = ["mislabel_auroc"]
 

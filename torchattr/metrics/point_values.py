@@ -12,7 +12,14 @@ from torch import Tensor
 
 from torchattr.errors import InputError
 
-__all__ = ["PointValues", "ValuesByIndex", "aligned", "as_numbers", "by_position"]
+__all__ = [
+    "PointValues",
+    "ValuesByIndex",
+    "aligned",
+    "as_numbers",
+    "by_output",
+    "by_position",
+]
 
 
 @runtime_checkable
@@ -168,3 +175,35 @@ def by_position(name: str, values: PointValues, n: int) -> Tensor:
             f"Pass its numbers in the order of the game's players."
         )
     return numbers[order]
+
+
+def by_output(
+    name: str, attribution: PointValues, n_players: int, shape: torch.Size
+) -> Tensor:
+    """An attribution with a row for each number of a game's value.
+
+    Args:
+        name: How an error calls it.
+        attribution: ``(*shape, n_players)``, the last dimension maybe several.
+        n_players: Number of players.
+        shape: Of the game's values.
+
+    Returns:
+        ``(R, n_players)``, float64.
+
+    Raises:
+        InputError: If the shape is another.
+    """
+    numbers = as_numbers(name, attribution)
+    if not shape and numbers.ndim == 1:
+        return by_position(name, attribution, n_players)[None]
+    lead, rest = numbers.shape[: len(shape)], numbers.shape[len(shape) :]
+    if lead != shape or not rest or rest.numel() != n_players:
+        expected = ", ".join(map(str, (*shape, n_players)))
+        raise InputError(
+            f"{name} must have a number for each of the {n_players} players, along the "
+            f"last dimension, and for each number of the game's value: ({expected}); "
+            f"got shape {tuple(numbers.shape)}. Of elements that a feature mask groups "
+            "keep one for each group."
+        )
+    return numbers.reshape(-1, n_players)

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.metrics.correlation import correlations
 from torchattr.metrics.point_values import PointValues, aligned
 
-__all__ = ["average_ranks", "rank_correlation"]
-
-
-def average_ranks(values: Tensor) -> Tensor:
-    """Ranks from 1 along the last dimension; equal values share their mean rank.
-
-    Args:
-        values: ``(*rows, n)``.
-
-    Returns:
-        ``(*rows, n)``, float64.
-
-    Example:
-        >>> average_ranks(torch.tensor([3.0, 1.0, 3.0, 2.0]))
-        tensor([3.5000, 1.0000, 3.5000, 2.0000], dtype=torch.float64)
-    """
-    ordered = values.sort(dim=-1).values
-    below = torch.searchsorted(ordered, values.contiguous())
-    not_above = torch.searchsorted(ordered, values.contiguous(), right=True)
-    return (below + not_above + 1).double() / 2
+__all__ = ["rank_correlation"]
 
 
 def rank_correlation(a: PointValues, b: PointValues) -> Tensor:
@@ -64,10 +45,4 @@ def rank_correlation(a: PointValues, b: PointValues) -> Tensor:
             "a and b must have the same number of rows, or one of them a single row; "
             f"got shapes {tuple(first.shape)} and {tuple(second.shape)}."
         )
-    r, s = _centred(average_ranks(first)), _centred(average_ranks(second))
-    spread = (r.square().sum(-1) * s.square().sum(-1)).sqrt()
-    return (r * s).sum(-1) / spread
-
-
-def _centred(ranks: Tensor) -> Tensor:
-    return ranks - ranks.mean(-1, keepdim=True)
+    return correlations(first, second, "spearman")

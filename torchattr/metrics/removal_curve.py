@@ -12,8 +12,8 @@ from torch import Tensor
 
 from torchattr.errors import InputError
 from torchattr.games import Game
+from torchattr.metrics.as_game import as_game
 from torchattr.metrics.point_values import PointValues, as_numbers, by_position
-from torchattr.training import RetrainingGame
 from torchattr.training.learner import Learner
 from torchattr.training.model_scores import ScorerLike
 
@@ -97,7 +97,7 @@ def removal_curve(
         >>> removal_curve(game, game.values, first="highest", fractions=[0.5]).scores
         tensor([1.])
     """
-    game = _game(game, data, test, scorer)
+    game = as_game(game, data, test, scorer)
     if first not in {"lowest", "highest"}:
         raise InputError(f'first must be "lowest" or "highest"; got {first!r}.')
     n = game.n_players
@@ -108,28 +108,6 @@ def removal_curve(
     position[order.cpu()] = torch.arange(n)
     stay = position >= removed[:, None]
     return RemovalCurve(removed.double() / n, game(stay.to(game.device)))
-
-
-def _game(game: Game | Learner, data: object, test: object, scorer: ScorerLike) -> Game:
-    if isinstance(game, Game):
-        if data is not None or test is not None:
-            raise InputError(
-                "data and test are those of a learner; a game has its own. Leave them "
-                "out."
-            )
-        return game
-    if not isinstance(game, Learner):
-        raise InputError(
-            "game must be a Game, or a learner such as TorchLearner; got "
-            f"{type(game).__name__}. torchattr.valuation.utility.game_of makes a game "
-            "of a utility."
-        )
-    if data is None or test is None:
-        raise InputError(
-            "a learner needs data to be trained on and test examples to be scored on; "
-            "pass data=(x, y) and test=(x, y)."
-        )
-    return RetrainingGame(game, data, test, scorer)
 
 
 def _checked(fractions: Fractions | None) -> Tensor:
