@@ -9,6 +9,7 @@ from __future__ import annotations
 from torchattr.visualization.feature_bars import feature_bars
 from torchattr.visualization.image_heatmap import image_heatmap
 from torchattr.visualization.rank_plot import rank_plot
+from torchattr.visualization.ranked_examples import ranked_examples
 from torchattr.visualization.removal_plot import removal_plot
 from torchattr.visualization.value_histogram import value_histogram
 from torchattr.visualization.visualize_image_attr import (
@@ -20,6 +21,7 @@ __all__ = [
     "feature_bars",
     "image_heatmap",
     "rank_plot",
+    "ranked_examples",
     "removal_plot",
     "value_histogram",
     "visualize_image_attr",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from torchattr.errors import InputError
-from torchattr.visualization.arrays import Array, Floats, as_floats
+from torchattr.visualization.arrays import Array, Floats
 from torchattr.visualization.palette import INK, MARKED
+from torchattr.visualization.pictures import pictures
 from torchattr.visualization.rounding import rounded
-from torchattr.visualization.valued_points import ValuedPoints, covered
+from torchattr.visualization.valued_points import ValuedPoints
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,9 +78,9 @@ def draw_thumbnails(
         InputError: For images of another shape, or fewer than points.
     """
     shown = [end.points.indices[end.ranks] for end in ends]
-    pictures = _pictures(images, np.concatenate(shown))
+    shown_images = pictures(images, np.concatenate(shown))
     grid = figure.subplots(len(ends), len(shown[0]), squeeze=False)
-    for axes, picture in zip(grid.flat, pictures, strict=True):
+    for axes, picture in zip(grid.flat, shown_images, strict=True):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     for row, end in zip(grid, ends, strict=True):
         row[0].set_ylabel(end.end, color=INK)
@@ -118,26 +118,3 @@ def _draw_panel(axes: Axes, end: ExtremePoints) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title(f"{end.end} {len(rows)}", fontsize="medium")
-
-
-def _pictures(images: Array, indices: Indices) -> Floats:
-    """``(k, H, W, C)`` in [0, 1], with one scale for all."""
-    if images.ndim not in {3, 4}:
-        raise InputError(
-            "images must be (n, H, W), (n, C, H, W) or (n, H, W, C), by data index; "
-            f"got shape {tuple(images.shape)}. Reshape the rows of a table of pixels."
-        )
-    pixels = as_floats("images", images[covered("images", images, indices)])
-    if pixels.ndim == 3:
-        pixels = pixels[..., None]
-    elif pixels.shape[-1] not in {1, 3, 4} or pixels.shape[1] in {1, 3}:
-        pixels = np.moveaxis(pixels, 1, -1)
-    if pixels.shape[-1] not in {1, 3, 4}:
-        pixels = pixels.mean(axis=-1, keepdims=True)
-    low, high = pixels.min(), pixels.max()
-    if str(images.dtype).endswith("uint8"):
-        return pixels / 255
-    if low >= 0 and high <= 1:
-        return pixels
-    stretched: Floats = (pixels - low) / (high - low if high > low else 1.0)
-    return stretched
