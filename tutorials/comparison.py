@@ -7,11 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from torchattr.attr import PerturbationAttribution
-from torchattr.games import AblationGame, AdditiveGame
 
 
 class CountedRows:
@@ -63,19 +61,3 @@ def explain(
         per_player(values),
         per_player(errors),
     )
-
-
-def faithfulness(
-    game: AblationGame, values: Tensor, n_coalitions: int = 1000
-) -> Tensor:
-    """Correlation of an attribution, read as a game, with the true game: (B,).
-
-    An attribution promises that a coalition is worth the sum of its members. Whether
-    that holds is seen on coalitions that no method has drawn.
-    """
-    generator = torch.Generator().manual_seed(1)
-    fresh = torch.rand(n_coalitions, game.n_players, generator=generator) < 0.5
-    both = torch.stack([game(fresh).double(), AdditiveGame(values.double().T)(fresh)])
-    centred = both - both.mean(1, keepdim=True)
-    true, additive = centred / centred.norm(dim=1, keepdim=True)
-    return (true * additive).sum(0)
