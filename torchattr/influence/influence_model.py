@@ -23,7 +23,7 @@ from torchattr.influence.scores import streamed_gradients
 from torchattr.influence.second_order_mode import (
     CurvatureChoice,
     SecondOrderMode,
-    chosen_curvature,
+    chosen_curvatures,
 )
 from torchattr.influence.solvers.solver import Solver
 
@@ -101,13 +101,11 @@ class InfluenceModel(PerturbationAttribution):
         batches = self.batches(loader)
         with self.risk.evaluating():
             check_model(self.risk, next(iter(batches)))
+        curvatures = chosen_curvatures(
+            self._second_order_mode, self.inverse.risks, batches
+        )
         solvers = {
-            block: self._solver(
-                chosen_curvature(
-                    self._second_order_mode, risk, batches.restricted(risk)
-                )
-            )
-            for block, risk in self.inverse.risks.items()
+            block: self._solver(curvature) for block, curvature in curvatures.items()
         }
         self._n_train = batches.n_examples if self._scale == "loo" else 0
         self.inverse.fitted(solvers)

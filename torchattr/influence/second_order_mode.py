@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from torchattr.errors import InputError
 from torchattr.influence.batches import Batches
@@ -12,9 +12,15 @@ from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.curvature.empirical_fisher import EmpiricalFisher
 from torchattr.influence.curvature.gauss_newton import GaussNewton
 from torchattr.influence.curvature.hessian import Hessian
+from torchattr.influence.curvature.kronecker_fisher import KroneckerFisher
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
-__all__ = ["CurvatureChoice", "SecondOrderMode", "chosen_curvature"]
+__all__ = [
+    "CurvatureChoice",
+    "SecondOrderMode",
+    "chosen_curvature",
+    "chosen_curvatures",
+]
 
 
 class SecondOrderMode(Enum):
@@ -94,3 +100,39 @@ def chosen_curvature(
             "parameters vary; an operator fits block_structure=BlockMode.FULL only"
         )
     return choice
+
+
+def chosen_curvatures(
+    choice: CurvatureChoice, risks: Mapping[str, EmpiricalRisk], batches: Batches
+) -> dict[str, LinearOperator]:
+    """The curvature of each block.
+
+    Args:
+        choice: As for :func:`chosen_curvature`.
+        risks: The risk of each block.
+        batches: The training examples.
+
+    Returns:
+        Operators by block. Those of :class:`KFAC` and :class:`EKFAC` come from the
+        same passes over the data, others from passes of their own.
+
+    Raises:
+        InputError: As for :func:`chosen_curvature`.
+
+    Example:
+        >>> import torch
+        >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
+        >>> batches = Batches([(torch.ones(1, 1), torch.ones(1, 1))], risk)
+        >>> list(chosen_curvatures(SecondOrderMode.HESSIAN, {"full": risk}, batches))
+        ['full']
+    """
+    if _is_kronecker(choice):
+        return {**choice.by_block(risks, batches)}
+    return {
+        block: chosen_curvature(choice, risk, batches.restricted(risk))
+        for block, risk in risks.items()
+    }
+
+
+def _is_kronecker(choice: object) -> TypeGuard[type[KroneckerFisher]]:
+    return isinstance(choice, type) and issubclass(choice, KroneckerFisher)
