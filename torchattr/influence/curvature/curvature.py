@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,12 +12,15 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.batches import Batches
+from torchattr.influence.curvature.matrix_sum import MatrixSum
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 __all__ = ["Curvature", "LinearOperator", "dense"]
 
 #: Columns of the identity that are multiplied at once where a matrix has to be formed.
 _COLUMNS = 256
+
+_Sum = TypeVar("_Sum", Tensor, MatrixSum)
 
 
 @runtime_checkable
@@ -83,6 +86,7 @@ class Curvature(ABC):
             if isinstance(loader, Batches)
             else Batches(loader, risk)
         )
+        self._data: Iterable[Examples] = self.batches  # what sums run over
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -117,13 +121,13 @@ class Curvature(ABC):
                 f"expected vectors of shape ({self.shape[1]}, R); got "
                 f"{tuple(vectors.shape)}"
             )
-        product = self._mean(lambda examples: self._product(examples, columns))
-        return product.reshape(vectors.shape)
+        total, count = self._summed(lambda part: self._product(part, columns))
+        return (total / count).reshape(vectors.shape)
 
     def dense(self) -> Tensor:
-        """The matrix, ``(P, P)``; one pass over the training examples."""
-        matrix = self._mean(self._matrix)
-        return (matrix + matrix.T) / 2
+        """The matrix, ``(P, P)``, symmetric to the last digit; one pass over data."""
+        total, count = self._summed(self._matrix)
+        return total.dense(self.shape[0]).div_(count)
 
     @abstractmethod
     def _product(self, examples: Examples, vectors: Tensor) -> Tensor:
@@ -133,19 +137,20 @@ class Curvature(ABC):
         """
 
     @abstractmethod
-    def _matrix(self, examples: Examples) -> Tensor:
+    def _matrix(self, examples: Examples) -> MatrixSum:
         """``(P, P)``: the *sum* over the examples of a batch."""
 
-    def _mean(self, summed: Callable[[Examples], Tensor]) -> Tensor:
+    def _summed(self, of: Callable[[Examples], _Sum]) -> tuple[_Sum, int]:
+        """The sum over all batches, and how many examples there were."""
         total, count = None, 0
         with self.risk.evaluating():
-            for examples in self.batches:
-                part = summed(examples)
+            for examples in self._data:
+                part = of(examples)
                 total = part if total is None else total.add_(part)
                 count += len(examples)
         if total is None:  # (batches refuse to be empty)
             raise InputError("the training data hold no batch")
-        return total / count
+        return total, count
 
 
 def dense(operator: LinearOperator) -> Tensor:
@@ -170,4 +175,6 @@ def dense(operator: LinearOperator) -> Tensor:
     identity = torch.eye(
         operator.shape[0], dtype=operator.dtype, device=operator.device
     )
-    return torch.cat([operator @ part for part in identity.split(_COLUMNS, 1)], 1)
+    return torch.cat(
+        [operator @ part for part in torch.split(identity, _COLUMNS, 1)], 1
+    )

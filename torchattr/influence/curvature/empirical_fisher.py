@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-from torch.func import grad, vmap
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from torchattr.games.examples import Examples, Inputs, map_inputs
+import torch
+from torch import Tensor
+
+from torchattr.games.examples import Examples
+from torchattr.influence.curvature.chunk_sizes import (
+    example_chunks,
+    saved_elements,
+    working_elements,
+)
 from torchattr.influence.curvature.curvature import Curvature
-from torchattr.influence.empirical_risk import Parameters
+from torchattr.influence.curvature.matrix_sum import MatrixSum, Whole
+from torchattr.influence.empirical_risk import EmpiricalRisk
+from torchattr.influence.example_gradients import example_gradients
 
 __all__ = ["EmpiricalFisher"]
 
@@ -17,14 +27,14 @@ class EmpiricalFisher(Curvature):
 
     The gradients are those at the given targets, so this is no Fisher matrix
     (`Kunstner et al., 2019 <https://arxiv.org/abs/1905.12558>`_): close to a fit it
-    goes to zero with the residuals, where the Hessian does not.
+    goes to zero with the residuals, where the Hessian does not. Its rank is at most the
+    number of examples.
 
     Args:
         risk: The model, the loss and the parameters.
         loader: The training examples: whatever :class:`Batches` takes.
 
     Example:
-        >>> import torch
         >>> from torchattr.influence.empirical_risk import EmpiricalRisk
         >>> model = torch.nn.Linear(1, 1, bias=False)
         >>> risk = EmpiricalRisk(model, lambda output, target: output.sum())
@@ -33,23 +43,26 @@ class EmpiricalFisher(Curvature):
         tensor([[5.]])
     """
 
+    def __init__(self, risk: EmpiricalRisk, loader: Iterable[Any]) -> None:
+        super().__init__(risk, loader)
+        self._elements = 0
+
     def _product(self, examples: Examples, vectors: Tensor) -> Tensor:
-        gradients = self._gradients(examples)
-        return gradients.T @ (gradients @ vectors)
+        total = torch.zeros_like(vectors.T)
+        for part in self._chunks(examples):
+            gradients = example_gradients(self.risk, part)
+            total += gradients.combined(gradients.products(vectors.T))
+        return total.T
 
-    def _matrix(self, examples: Examples) -> Tensor:
-        gradients = self._gradients(examples)
-        return gradients.T @ gradients
+    def _matrix(self, examples: Examples) -> MatrixSum:
+        total = MatrixSum()
+        for part in self._chunks(examples):
+            gradients = example_gradients(self.risk, part).dense()
+            total.add_(MatrixSum([Whole("whole", gradients.T @ gradients)]))
+        return total
 
-    def _gradients(self, examples: Examples) -> Tensor:
-        risk = self.risk
-
-        def loss(parameters: Parameters, inputs: Inputs, target: Tensor) -> Tensor:
-            inputs = map_inputs(lambda tensor: tensor.unsqueeze(0), inputs)
-            outputs = risk.outputs(parameters, inputs)
-            return risk.output_losses(outputs, target.unsqueeze(0)).sum()
-
-        gradients = vmap(grad(loss), in_dims=(None, 0, 0))(
-            risk.parameters(), examples.inputs, examples.targets
-        )
-        return risk.flatten(gradients)
+    def _chunks(self, examples: Examples) -> Iterator[Examples]:
+        if not self._elements:
+            few = next(example_chunks(examples, 1))
+            self._elements = saved_elements(self.risk, few) + self.shape[0]
+        return example_chunks(examples, working_elements(self.device) // self._elements)
