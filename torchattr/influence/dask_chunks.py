@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torchattr.errors import InputError
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     import dask.array as da
 
 __all__ = [
+    "ChunkedExamples",
     "InvalidDimensionChunksError",
     "ThreadSafetyViolationError",
     "UnalignedChunksError",
     "aligned_chunks",
-    "blocks_of",
+    "chunk_key",
     "chunk_sizes",
 ]
 
@@ -81,7 +83,62 @@ def chunk_sizes(array: da.Array, name: str) -> tuple[int, ...]:
     return chunks[0]
 
 
-def aligned_chunks(x: Any, y: da.Array, side: str) -> tuple[list[Any], tuple[int, ...]]:
+@dataclass(frozen=True)
+class ChunkedExamples:
+    """Inputs and targets that are cut in the same places.
+
+    Attributes:
+        inputs: One array for each tensor of a model's inputs.
+        targets: An array.
+        structure: ``None`` for a model of one input, ``()`` for one of several, their
+            names where they are passed by name.
+        sizes: Lengths of the chunks.
+    """
+
+    inputs: tuple[da.Array, ...]
+    targets: da.Array
+    structure: tuple[str, ...] | None
+    sizes: tuple[int, ...]
+
+    @property
+    def arrays(self) -> list[da.Array]:
+        """All arrays."""
+        return [*self.inputs, self.targets]
+
+    def keys(self, i: int) -> list[Any]:
+        """What graphs call the inputs of a chunk, and its targets.
+
+        Args:
+            i: Which chunk.
+
+        Returns:
+            Keys of the inputs, in a list, and of the targets.
+        """
+        return [
+            [chunk_key(array, i) for array in self.inputs],
+            chunk_key(self.targets, i),
+        ]
+
+
+def chunk_key(array: da.Array, i: int) -> tuple[Any, ...]:
+    """What graphs call a chunk of an array that is cut along its first dimension.
+
+    Args:
+        array: The array.
+        i: Which chunk.
+
+    Returns:
+        The key.
+
+    Example:
+        >>> import dask.array as da
+        >>> chunk_key(da.ones((3, 2), chunks=(2, 2), name="ones"), 1)
+        ('ones', 1, 0)
+    """
+    return (array.name, i, *[0] * (array.ndim - 1))
+
+
+def aligned_chunks(x: Any, y: da.Array, side: str) -> ChunkedExamples:
     """Inputs and targets, chunk by chunk.
 
     Args:
@@ -90,7 +147,7 @@ def aligned_chunks(x: Any, y: da.Array, side: str) -> tuple[list[Any], tuple[int
         side: What follows the names in errors, such as ``"_test"``.
 
     Returns:
-        ``(x, y)`` of each chunk, delayed, and the lengths of the chunks.
+        The examples.
 
     Raises:
         UnalignedChunksError: If they are cut in different places.
@@ -98,41 +155,25 @@ def aligned_chunks(x: Any, y: da.Array, side: str) -> tuple[list[Any], tuple[int
     Example:
         >>> import dask.array as da
         >>> array = da.ones(3, chunks=2)
-        >>> aligned_chunks(array, array, "")[1]
+        >>> aligned_chunks(array, array, "").sizes
         (2, 1)
     """
     sizes = chunk_sizes(y, f"y{side}")
-    for name, array in _named(x, f"x{side}"):
+    structure: tuple[str, ...] | None = None
+    named = {f"x{side}": x}
+    if isinstance(x, Mapping):
+        structure = tuple(map(str, x))
+        named = {f"x{side}[{key!r}]": array for key, array in x.items()}
+    elif isinstance(x, tuple | list):
+        structure = ()
+        named = {f"x{side}[{i}]": array for i, array in enumerate(x)}
+    for name, array in named.items():
         if chunk_sizes(array, name) != sizes:
             raise UnalignedChunksError(
                 f"{name} and y{side} must be cut in the same places; got chunks "
                 f"{chunk_sizes(array, name)} and {sizes}. Rechunk one like the other"
             )
-    blocks = blocks_of(x)
-    return list(zip(blocks, blocks_of(y), strict=True)), sizes
-
-
-def blocks_of(x: Any) -> list[Any]:
-    """The chunks of arrays that are cut along their first dimension.
-
-    Args:
-        x: An array, or a tuple, list or dict of arrays.
-
-    Returns:
-        For each chunk a delayed array, or a tuple or dict of them.
-
-    Example:
-        >>> import dask.array as da
-        >>> [block.compute() for block in blocks_of(da.ones(3, chunks=2))]
-        [array([1., 1.]), array([1.])]
-    """
-    if isinstance(x, Mapping):
-        columns = [blocks_of(array) for array in x.values()]
-        return [dict(zip(x, row, strict=True)) for row in zip(*columns, strict=True)]
-    if isinstance(x, tuple | list):
-        return list(zip(*(blocks_of(array) for array in x), strict=True))
-    delayed: list[Any] = x.to_delayed().ravel().tolist()
-    return delayed
+    return ChunkedExamples(tuple(named.values()), y, structure, sizes)
 
 
 def _chunks(array: Any, name: str) -> tuple[tuple[int, ...], ...]:
@@ -147,12 +188,3 @@ def _chunks(array: Any, name: str) -> tuple[tuple[int, ...], ...]:
         )
     chunks: tuple[tuple[int, ...], ...] = array.chunks
     return chunks
-
-
-def _named(x: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(x, Mapping):
-        yield from ((f"{name}[{key!r}]", array) for key, array in x.items())
-    elif isinstance(x, tuple | list):
-        yield from ((f"{name}[{i}]", array) for i, array in enumerate(x))
-    else:
-        yield name, x

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import torch
 
 from torchattr.errors import InputError
 from torchattr.influence.dask_chunks import (
+    ChunkedExamples,
     ThreadSafetyViolationError,
     aligned_chunks,
-    blocks_of,
+    chunk_key,
     chunk_sizes,
 )
-from torchattr.influence.dask_modules import dask_array, dask_delayed, distributed
+from torchattr.influence.dask_modules import (
+    dask_array,
+    dask_module,
+    distributed,
+    highlevel_graph,
+)
 from torchattr.influence.dask_tasks import (
+    Reading,
     factors_of_chunk,
     gradients_of_chunk,
     perturbations_of_chunk,
@@ -123,11 +132,7 @@ class DaskInfluenceCalculator:
                 its first.
             UnalignedChunksError: If inputs and targets are cut in different places.
         """
-        pairs, sizes = aligned_chunks(x, y, "")
-        return self._array(
-            [[self._delayed(factors_of_chunk, pair)] for pair in pairs],
-            (sizes, (self.n_parameters,)),
-        )
+        return self._factors(aligned_chunks(x, y, ""))
 
     def influences(
         self,
@@ -157,11 +162,9 @@ class DaskInfluenceCalculator:
         """
         if (x is None) != (y is None):
             raise InputError("pass both x and y of the training examples, or neither")
-        pairs, sizes = aligned_chunks(x_test, y_test, "_test")
-        factors = [self._delayed(factors_of_chunk, pair) for pair in pairs]
-        if x is None:
-            return self._influences(factors, sizes, x_test, y_test, mode)
-        return self._influences(factors, sizes, x, y, mode)
+        test = aligned_chunks(x_test, y_test, "_test")
+        train = test if y is None else aligned_chunks(x, y, "")
+        return self._influences(self._factors(test), train, mode)
 
     def influences_from_factors(
         self,
@@ -185,59 +188,83 @@ class DaskInfluenceCalculator:
             InputError: If factors have another shape, or arrays are cut otherwise than
                 :meth:`influence_factors` wants.
         """
-        sizes = chunk_sizes(z_test_factors, "z_test_factors")
+        chunk_sizes(z_test_factors, "z_test_factors")
         if z_test_factors.ndim != 2 or z_test_factors.shape[1] != self.n_parameters:
             raise InputError(
                 f"z_test_factors must have shape (M, {self.n_parameters}), as from "
                 f"influence_factors; got {z_test_factors.shape}"
             )
-        return self._influences(blocks_of(z_test_factors), sizes, x, y, mode)
+        return self._influences(z_test_factors, aligned_chunks(x, y, ""), mode)
+
+    def _factors(self, examples: ChunkedExamples) -> da.Array:
+        task = partial(factors_of_chunk, reading=self._reading(examples))
+        blocks = {
+            (i, 0): (task, self._influence.key, examples.keys(i))
+            for i in range(len(examples.sizes))
+        }
+        chunks = (examples.sizes, (self.n_parameters,))
+        return self._array("influence-factors", blocks, chunks, examples.arrays)
 
     def _influences(
-        self,
-        factors: list[Any],
-        test_sizes: tuple[int, ...],
-        x: Any,
-        y: Any,
-        mode: InfluenceMode,
+        self, factors: da.Array, train: ChunkedExamples, mode: InfluenceMode
     ) -> da.Array:
-        pairs, sizes = aligned_chunks(x, y, "")
+        reading = self._reading(train)
         features: tuple[tuple[int, ...], ...] = ()
         if checked_mode(mode) is InfluenceMode.Up:
-            task: Callable[..., Any] = scores_of_chunk
-            train = [self._delayed(gradients_of_chunk, pair) for pair in pairs]
+            task: Any = partial(scores_of_chunk, reading=reading)
+            gradients = self._gradients(train, reading)
+            needed = [factors, gradients]
+            sides: list[Any] = [
+                chunk_key(gradients, j) for j in range(len(train.sizes))
+            ]
         else:
-            task, train = perturbations_of_chunk, pairs
-            features = _features(x)
-        blocks = [[self._delayed(task, z, side) for side in train] for z in factors]
-        return self._array(blocks, (test_sizes, sizes, *features))
+            features = _features(train)
+            task = partial(perturbations_of_chunk, reading=reading)
+            needed = [factors, *train.arrays]
+            sides = [train.keys(j) for j in range(len(train.sizes))]
+        blocks = {
+            (i, j, *[0] * len(features)): (
+                task,
+                self._influence.key,
+                chunk_key(factors, i),
+                side,
+            )
+            for i in range(len(factors.chunks[0]))
+            for j, side in enumerate(sides)
+        }
+        chunks = (factors.chunks[0], train.sizes, *features)
+        return self._array("influences", blocks, chunks, needed)
 
-    def _delayed(self, task: Any, *arguments: Any) -> Any:
-        delayed = dask_delayed().delayed(task, pure=False)
-        return delayed(self._influence, self._converter, *arguments)
+    def _gradients(self, train: ChunkedExamples, reading: Reading) -> da.Array:
+        # A step of its own, which every chunk of factors shares. It is an array to the
+        # scheduler only: its chunks are lists.
+        task = partial(gradients_of_chunk, reading=reading)
+        blocks = {
+            (j,): (task, self._influence.key, train.keys(j))
+            for j in range(len(train.sizes))
+        }
+        return self._array("gradients", blocks, (train.sizes,), train.arrays)
+
+    def _reading(self, examples: ChunkedExamples) -> Reading:
+        return Reading(self._converter, examples.structure)
 
     def _array(
-        self, blocks: list[list[Any]], chunks: tuple[tuple[int, ...], ...]
+        self,
+        label: str,
+        blocks: Mapping[Any, tuple[Any, ...]],
+        chunks: tuple[tuple[int, ...], ...],
+        arrays: list[da.Array],
     ) -> da.Array:
-        """One array of the delayed blocks of a table."""
-        array = dask_array()
-        rows, columns = chunks[0], chunks[1]
-        rest = tuple(size for (size,) in chunks[2:])
-        meta = np.empty((0,) * len(chunks), self._dtype)
-        whole: da.Array = array.concatenate(
-            [
-                array.concatenate(
-                    [
-                        array.from_delayed(block, (n_rows, n_columns, *rest), meta=meta)
-                        for n_columns, block in zip(columns, row, strict=True)
-                    ],
-                    axis=1,
-                )
-                for n_rows, row in zip(rows, blocks, strict=True)
-            ],
-            axis=0,
+        """An array whose chunks are computed from chunks of others, and the object."""
+        name = f"{label}-{uuid4().hex}"
+        graph = highlevel_graph().HighLevelGraph.from_collections(
+            name,
+            {(name, *place): task for place, task in blocks.items()},
+            dependencies=[self._influence, *arrays],
         )
-        return whole
+        meta = np.empty((0,) * len(chunks), self._dtype)
+        array: da.Array = dask_array().Array(graph, name, chunks, meta=meta)
+        return array
 
 
 def _sent(influence: Influence, client: Any) -> Any:
@@ -245,7 +272,7 @@ def _sent(influence: Influence, client: Any) -> Any:
     if client is DisableClientSingleThreadCheck or isinstance(
         client, DisableClientSingleThreadCheck
     ):
-        return dask_delayed().delayed(influence, pure=False, traverse=False)
+        return dask_module().delayed(influence, pure=False, traverse=False)
     if not isinstance(client, distributed().Client):
         raise InputError(
             "client must be a distributed.Client, or, for Dask's local schedulers, "
@@ -258,15 +285,17 @@ def _sent(influence: Influence, client: Any) -> Any:
             "workers must have one thread each, since threads would share the model; "
             f"got {several}. Start the cluster with threads_per_worker=1"
         )
-    return client.scatter(influence, broadcast=True, hash=False)
+    future = client.scatter(influence, broadcast=True, hash=False)
+    return dask_module().delayed(future)
 
 
-def _features(x: Any) -> tuple[tuple[int, ...], ...]:
-    if isinstance(x, tuple | list | dict):
+def _features(train: ChunkedExamples) -> tuple[tuple[int, ...], ...]:
+    if train.structure is not None:
         raise InputError(
             "influences of the features of several inputs are several arrays; use "
             "SequentialInfluenceCalculator, or InfluenceMode.Up"
         )
+    (x,) = train.inputs
     if not np.issubdtype(x.dtype, np.floating):
         raise InputError(
             "mode=InfluenceMode.Perturbation needs floating inputs; x has dtype "

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from torchattr.errors import MissingExtraError
 
-__all__ = ["dask_array", "dask_delayed", "distributed"]
+__all__ = ["dask_array", "dask_module", "distributed", "highlevel_graph"]
 
 _MISSING = "influences on Dask arrays need dask: pip install torchattr[distributed]"
 
@@ -21,7 +21,7 @@ def dask_array() -> ModuleType:
     return array
 
 
-def dask_delayed() -> ModuleType:
+def dask_module() -> ModuleType:
     """The module ``dask``, which has ``delayed``."""
     try:
         import dask as module
@@ -29,6 +29,16 @@ def dask_delayed() -> ModuleType:
         raise MissingExtraError(_MISSING) from error
     delayed: ModuleType = module
     return delayed
+
+
+def highlevel_graph() -> ModuleType:
+    """The module ``dask.highlevelgraph``."""
+    try:
+        import dask.highlevelgraph as module
+    except ImportError as error:
+        raise MissingExtraError(_MISSING) from error
+    graph: ModuleType = module
+    return graph
 
 
 def distributed() -> ModuleType:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from torchattr.errors import InputError
 from torchattr.games.counts import as_count
-from torchattr.influence.dask_modules import dask_array, dask_delayed
+from torchattr.influence.dask_modules import dask_array, dask_module
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -60,7 +60,7 @@ def torch_dataset_to_dask_array(
     size = as_count("chunk_size", chunk_size)
     n_examples = _number(dataset, total_size)
     firsts = _read(dataset, 0, 1, resulting_dtype)
-    delayed = dask_delayed().delayed
+    delayed = dask_module().delayed
     array = dask_array()
     held = delayed(dataset, pure=False, traverse=False)
     columns: list[list[Any]] = [[] for _ in firsts]
