@@ -23,7 +23,8 @@ __all__ = [
     "scores_of_chunk",
 ]
 
-#: Threads of a process share its model, whose mode and buffers each would change.
+#: Threads of a process, and workers in one process too, share its model, whose mode
+#: and parameters a pass changes while it lasts.
 _ONE_AT_A_TIME = RLock()
 
 
@@ -113,10 +114,10 @@ def scores_of_chunk(
     Returns:
         ``(M, N)``.
     """
-    given = _factors(influence, reading, factors)
-    return reading.converter.to_numpy(
-        influence.influences_from_gradients(given, gradients)
-    )
+    with _ONE_AT_A_TIME:
+        given = _factors(influence, reading, factors)
+        scores = influence.influences_from_gradients(given, gradients)
+        return reading.converter.to_numpy(scores)
 
 
 def perturbations_of_chunk(
