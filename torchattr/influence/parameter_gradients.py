@@ -15,8 +15,9 @@ __all__ = ["HeldGradients", "OuterProducts", "ParameterGradients"]
 #: Numbers in the gradients, and unfolded inputs, that are formed at once: 16 MB in
 #: single precision.
 _ELEMENTS = 2**22
-#: Multiplications in a matrix product that take as long as one outside of them.
-_ELEMENTWISE = 8
+#: Multiplications in a matrix product that take as long as one outside of it, which
+#: memory bounds; 50 was measured on one core.
+_ELEMENTWISE = 50
 
 
 class ParameterGradients(ABC):
@@ -133,16 +134,17 @@ class OuterProducts(ParameterGradients):
 
     def combined(self, weights: Tensor) -> Tensor:
         """By the cheaper of two ways."""
-        total: Tensor | None = None
-        if self._is_cheaper_formed(len(weights)):
-            for chunk, factors in self._chunks():
-                part = weights[:, chunk] @ _formed(*factors)
-                total = part if total is None else total.add_(part)
-        else:
+        if not self._is_cheaper_formed(len(weights)):
+            total = self._empty_sums(len(weights))
             for chunk, factors in self._chunks(len(weights)):
-                part = _weighted(weights[:, chunk], *factors)
-                total = part if total is None else total.add_(part)
-        return torch.empty(0) if total is None else total  # (there is an example)
+                total += _weighted(weights[:, chunk], *factors)
+            return total
+        if self._n_positions == 1:
+            return self._combined_by_outputs(weights)
+        total = self._empty_sums(len(weights))
+        for chunk, factors in self._chunks():
+            total.addmm_(weights[:, chunk], _formed(*factors))
+        return total
 
     def squared_norms(self) -> Tensor:
         """By Gram matrices of positions where these are smaller than the gradients."""
@@ -162,18 +164,33 @@ class OuterProducts(ParameterGradients):
         formed = (s + _ELEMENTWISE + n_vectors) * i * o
         return formed < contracted
 
+    def _empty_sums(self, n_vectors: int) -> Tensor:
+        size = self._groups * self._n_outputs * self._n_inputs
+        return self._output_gradients[0].new_zeros(n_vectors, size)
+
+    def _combined_by_outputs(self, weights: Tensor) -> Tensor:
+        """Sums with a part of the outputs at once, which need not be added up."""
+        (_, (rows, gradients)), *_ = self._chunks(step=self._n_examples)
+        step = max(1, _ELEMENTS // (self._groups * self._n_examples * self._n_inputs))
+        shape = (len(weights), self._groups, -1, self._n_inputs)
+        sums = [
+            (weights @ _formed(rows, part)).view(shape)
+            for part in gradients.split(step, 3)  # type: ignore[no-untyped-call]  # torch's
+        ]
+        return torch.cat(sums, 2).flatten(1)
+
     def _as_matrices(self, vectors: Tensor) -> Tensor:
         """``(R, n)`` to ``(groups, R, o, i)``."""
         shape = (len(vectors), self._groups, self._n_outputs, self._n_inputs)
         return vectors.reshape(shape).transpose(0, 1)
 
     def _chunks(
-        self, n_vectors: int = 0
+        self, n_vectors: int = 0, step: int | None = None
     ) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
         # Which examples; and (groups, b, S, i) and (groups, b, S, o) of theirs.
         i, o, s = self._n_inputs, self._n_outputs, self._n_positions
         held = s * i + (n_vectors * s * min(i, o) if n_vectors else i * o)
-        step = max(1, _ELEMENTS // (self._groups * held))
+        step = step or max(1, _ELEMENTS // (self._groups * held))
         for start in range(0, self._n_examples, step):
             chunk = slice(start, start + step)
             rows = [call.rows(chunk) for call in self._calls]
@@ -203,13 +220,13 @@ def _contracted(matrices: Tensor, rows: Tensor, gradients: Tensor) -> Tensor:
     """Inner products ``(R, b)`` of matrices ``(groups, R, o, i)`` with gradients."""
     if rows.shape[-1] < gradients.shape[-1]:  # the larger dimension is summed first
         rows, gradients = gradients, rows
-        matrices = matrices.transpose(2, 3)
+        matrices = matrices.mT
     n_groups, n_vectors, n_outputs, n_inputs = matrices.shape
     n_examples, n_positions = rows.shape[1:3]
     flat = rows.reshape(n_groups, n_examples * n_positions, n_inputs)
-    mapped = matrices.reshape(n_groups, n_vectors * n_outputs, n_inputs) @ flat.mT
-    mapped = mapped.view(n_groups, n_vectors, n_outputs, n_examples, n_positions)
-    return torch.einsum("grobs,gbso->rb", mapped, gradients)
+    mapped = flat @ matrices.reshape(n_groups, n_vectors * n_outputs, n_inputs).mT
+    mapped = mapped.view(n_groups, n_examples, n_positions, n_vectors, n_outputs)
+    return mapped.mul_(gradients.unsqueeze(3)).sum(4).sum((0, 2)).T
 
 
 def _weighted(weights: Tensor, rows: Tensor, gradients: Tensor) -> Tensor:

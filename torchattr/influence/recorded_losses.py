@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import CheckpointError
 
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import LayerCall, recorded_layers
+from torchattr.influence.layer_calls import LayerCall, LayerRecorder
 
 __all__ = ["RecordedLosses", "recorded_losses"]
+
+#: What was found, for as long as the risk lives; a copy finds it again.
+_VERDICTS: WeakKeyDictionary[EmpiricalRisk, dict[object, tuple[bool, ...]]]
+_VERDICTS = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +30,8 @@ class RecordedLosses:
         calls: Of layers whose first dimension is that of the examples.
         output_gradients: For each call, the gradient of each example's loss in its own
             part of the output.
-        generic: Names of parameters that do more than to be in these calls.
+        generic: Names of parameters that do more than to be in these calls. A call may
+            name such a parameter: then it is not all that there is of it.
 
     Example:
         >>> model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.LayerNorm(3))
@@ -45,72 +52,92 @@ def recorded_losses(risk: EmpiricalRisk, examples: Examples) -> RecordedLosses:
 
     A call is right if the gradient of an example's loss in the call's output lies in
     the example's own row. This is seen by a second backward pass, of losses with
-    weights: each row has to have the weight of its example.
+    weights: each row has to have the weight of its example. Where nothing in the
+    model depends on values, this is done once for calls of the same shapes.
 
     Args:
         risk: The model, the loss and the parameters.
         examples: ``B`` examples.
 
     Returns:
-        Calls that are right, their gradients, and parameters in none but these.
+        Calls that are right, their gradients, and the parameters they do not explain.
     """
     leaves = {
         name: tensor.clone().requires_grad_()
         for name, tensor in risk.parameters().items()
     }
     with torch.enable_grad():
-        outputs, calls = recorded_layers(risk, leaves, examples.inputs)
+        with LayerRecorder(leaves) as recorder:
+            outputs = risk.outputs(leaves, examples.inputs)
         losses = risk.output_losses(outputs, examples.targets)
-    if not losses.requires_grad:
+        total = losses.sum()
+    if not losses.requires_grad:  # no parameter has to do with it
         return RecordedLosses((), (), ())
-    at_outputs = [call.output for call in calls]
-    found = torch.autograd.grad(
-        losses.sum(),
-        [*at_outputs, *leaves.values()],
-        allow_unused=True,
-        retain_graph=True,
-    )
-    elsewhere = found[len(calls) :]
+    calls = recorder.calls
+    tensors = [*(call.output for call in calls), *leaves.values()]
+    try:
+        found = torch.autograd.grad(
+            total, tensors, allow_unused=True, retain_graph=True
+        )
+    except CheckpointError:  # recomputed parts are not recorded
+        return RecordedLosses((), (), risk.names)
     used = [
         (call, gradient)
         for call, gradient in zip(calls, found, strict=False)
         if gradient is not None
     ]
-    right = _in_own_rows(losses, used)
-    generic = {n for n, g in zip(leaves, elsewhere, strict=True) if g is not None}
+    elsewhere = zip(leaves, found[len(calls) :], strict=True)
+    generic = {name for name, gradient in elsewhere if gradient is not None}
+    right = _verdicts(risk, losses, used, is_lasting=not recorder.may_branch)
     for (call, _), is_right in zip(used, right, strict=True):
         if not is_right:
             generic |= {call.weight, call.bias or call.weight}
-    kept = [
-        pair
-        for pair, is_right in zip(used, right, strict=True)
-        if is_right and not generic.issuperset({pair[0].weight, pair[0].bias})
-    ]
+    kept = [pair for pair, is_right in zip(used, right, strict=True) if is_right]
     return RecordedLosses(
-        tuple(call for call, _ in kept),
+        tuple(call.without_graph() for call, _ in kept),
         tuple(gradient for _, gradient in kept),
         tuple(name for name in risk.names if name in generic),
     )
 
 
+def _verdicts(
+    risk: EmpiricalRisk,
+    losses: Tensor,
+    used: Sequence[tuple[LayerCall, Tensor]],
+    *,
+    is_lasting: bool,
+) -> tuple[bool, ...]:
+    """Which calls are right: what was found before for calls of the same shapes."""
+    if not is_lasting:
+        return _in_own_rows(losses, used)
+    shapes = tuple(
+        (call.weight, call.input.shape, call.output.shape) for call, _ in used
+    )
+    known = _VERDICTS.setdefault(risk, {})
+    key = (len(losses), shapes)
+    if key not in known:
+        known[key] = _in_own_rows(losses, used)
+    return known[key]
+
+
 def _in_own_rows(
     losses: Tensor, used: Sequence[tuple[LayerCall, Tensor]]
-) -> list[bool]:
+) -> tuple[bool, ...]:
     """Whether row ``b`` of each gradient is the doing of example ``b`` alone."""
     n_examples = len(losses)
     fits = [len(call.output) == n_examples for call, _ in used]
     tested = [pair for pair, is_fit in zip(used, fits, strict=True) if is_fit]
     if not tested or n_examples == 1:
-        return fits
+        return tuple(fits)
     weights = _powers_of_two(losses)
     outputs = [call.output for call, _ in tested]
-    weighted = torch.autograd.grad(losses @ weights, outputs)
+    weighted = torch.autograd.grad(losses, outputs, weights)
     errors = [
         _largest_error(gradient, other, weights)
         for (_, gradient), other in zip(tested, weighted, strict=True)
     ]
     verdicts = iter((torch.stack(errors) <= 1).tolist())
-    return [is_fit and next(verdicts) for is_fit in fits]
+    return tuple(is_fit and next(verdicts) for is_fit in fits)
 
 
 def _powers_of_two(losses: Tensor) -> Tensor:
