@@ -63,7 +63,7 @@ class LabelledExamples:
             if any(len(call.output) != self.n_examples for call in uses):
                 raise InputError(
                     f"the layer of {name} has a row for each example in the first "
-                    "batch, but not in another; freeze it (requires_grad=False), or use "
+                    "batch, not in another; freeze it (requires_grad=False), or use "
                     "CgInfluence with SecondOrderMode.GAUSS_NEWTON"
                 )
         roots = output_fisher_roots(risk, self._outputs, examples.targets)
