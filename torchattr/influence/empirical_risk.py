@@ -265,6 +265,8 @@ class EmpiricalRisk:
 
     def _adapted(self, tensor: Tensor) -> Tensor:
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
+        if tensor.is_inference():
+            tensor = tensor.clone()  # autograd cannot keep the tensor itself
         return tensor.detach().to(self.device, dtype)
 
 

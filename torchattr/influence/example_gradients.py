@@ -11,6 +11,7 @@ from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.generic_gradients import generic_gradients
+from torchattr.influence.model_check import refuse_inference_mode
 from torchattr.influence.parameter_gradients import (
     HeldGradients,
     OuterProducts,
@@ -139,11 +140,7 @@ def example_gradients(risk: EmpiricalRisk, examples: Examples) -> ExampleGradien
         >>> example_gradients(risk, examples).n_examples
         1
     """
-    if torch.is_inference_mode_enabled():
-        raise InputError(
-            "influence needs gradients, and torch.inference_mode() allows none; call "
-            "it outside of that block (torch.no_grad() does no harm)"
-        )
+    refuse_inference_mode()
     with risk.evaluating(), torch.enable_grad():
         recorded = recorded_losses(risk, examples)
         held = generic_gradients(risk, examples, recorded.generic)
