@@ -125,7 +125,7 @@ class Curvature(ABC):
         return (total / count).reshape(vectors.shape)
 
     def dense(self) -> Tensor:
-        """The matrix, ``(P, P)``, symmetric to the last digit; one pass over data."""
+        """The matrix, ``(P, P)``, symmetric up to rounding; one pass over the data."""
         total, count = self._summed(self._matrix)
         return total.dense(self.shape[0]).div_(count)
 

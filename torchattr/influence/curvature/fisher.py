@@ -31,16 +31,16 @@ class Fisher(Curvature):
         \right].
 
     Labels are classes for cross-entropy, yes or no for binary cross-entropy with
-    logits, and normal around the outputs for the squared error. In the amounts :math:`c_i` are
-    the reduction (a mean over the positions of a sequence, say) and the weights of the
-    given targets, so that the Fisher matrix is on the scale of the Hessian.
+    logits, and normal around the outputs for the squared error. In the amounts
+    :math:`c_i` are the reduction (a mean over the positions of a sequence, say) and the
+    weights of the given targets, so that the matrix is on the scale of the Hessian.
 
     With ``"exact"`` the expectation is taken exactly, which for these losses gives the
     Gauss-Newton matrix. With ``"sampled"`` one label is drawn for each example (and
-    each position): an unbiased estimate with one backward pass for an example, however many
-    outputs it has, of a rank of at most the number of examples. What is drawn depends
-    on the seed and on the position of the example in the data, not on how they are
-    batched; random numbers are the processor's on every device.
+    each position): an unbiased estimate with one backward pass for an example, however
+    many outputs it has, of a rank of at most the number of examples. What is drawn
+    depends on the seed and on the position of the example in the data, not on how they
+    are batched; random numbers are the processor's on every device.
 
     Args:
         risk: The model, the loss and the parameters.

@@ -158,11 +158,12 @@ class Gaussian(Likelihood):
     def scores(self, outputs: Tensor, targets: Tensor, uniform: Tensor) -> Tensor:
         """Normal numbers, by the square root of twice the amount."""
         # The smallest draw above 0 of double precision stands for 0.
-        normal: Tensor = torch.special.ndtri(uniform.clamp(min=2**-54)).to(
+        normal = torch.special.ndtri(uniform.clamp(min=2**-54)).to(
             outputs.dtype
         )
         amount = 2 / outputs[0].numel() if self.mean else 2.0
-        return normal.view(outputs.shape) * amount**0.5
+        scores: Tensor = normal.view(outputs.shape) * amount**0.5
+        return scores
 
 
 def likelihood_of(loss: object) -> Likelihood:

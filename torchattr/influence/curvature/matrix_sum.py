@@ -116,7 +116,7 @@ class MatrixSum:
             size: ``P``.
 
         Returns:
-            ``(P, P)``, symmetric to the last digit.
+            ``(P, P)``, symmetric up to rounding.
         """
         terms = list(self._terms.values())
         matrix = terms[0].total.new_zeros(size, size)
