@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from torchattr.influence.empirical_risk import EmpiricalRisk
+from torchattr.influence.influence import Influence
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -145,3 +146,16 @@ def exact_hessian(risk: EmpiricalRisk, x: Tensor, y: Tensor) -> Tensor:
         return torch.autograd.functional.hessian(
             mean_loss, risk.flatten(risk.parameters())
         )
+
+
+def with_random_curvature(case: Case, **options: object) -> Influence:
+    """A fitted influence object whose curvature took no pass over data."""
+    from torchattr.influence.direct_influence import DirectInfluence
+
+    n = case.risk.n_parameters
+    root = randn(n, n, seed=5)
+    curvature = (root @ root.T / n).to(case.risk.dtype)
+    influence = DirectInfluence(
+        case.model, case.loss, 1e-3, second_order_mode=curvature, **options
+    )
+    return influence.fit([(case.x, case.y)])
