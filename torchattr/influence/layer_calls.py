@@ -9,16 +9,26 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import disable_saved_tensors_hooks
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from torchattr.games.examples import Inputs
 from torchattr.influence.empirical_risk import EmpiricalRisk, Parameters
 
-__all__ = ["ALL", "LayerCall", "LayerRecorder", "Windows", "recorded_layers"]
+__all__ = [
+    "ALL",
+    "CHECKPOINTED",
+    "LayerCall",
+    "LayerRecorder",
+    "Windows",
+    "recorded_layers",
+]
 
 #: Every example.
 ALL = slice(None)
+#: Said of models whose layers are called again in the backward pass, unseen.
+CHECKPOINTED = "layers in torch.utils.checkpoint cannot be recorded; switch it off"
 
 
 @dataclass(frozen=True)
@@ -169,8 +179,15 @@ def recorded_layers(
 
     Returns:
         The model's outputs, and the calls in their order.
+
+    Raises:
+        RuntimeError: If the model checkpoints, saying :data:`CHECKPOINTED`.
     """
-    with torch.enable_grad(), LayerRecorder(parameters) as recorder:
+    with (
+        torch.enable_grad(),
+        disable_saved_tensors_hooks(CHECKPOINTED),
+        LayerRecorder(parameters) as recorder,
+    ):
         outputs = risk.outputs(parameters, inputs)
     return outputs, tuple(recorder.calls)
 

@@ -110,8 +110,8 @@ def _evaluated(
     if set(lengths) != {len(examples)}:
         raise InputError(
             f"the model must give tensors with one row for each of {len(examples)} "
-            f"examples; got {', '.join(str(tuple(t.shape)) for t in tensors)} (squeeze() "
-            "without a dimension also drops that of a single example)"
+            f"examples; got {', '.join(str(tuple(t.shape)) for t in tensors)}. (Note "
+            "that squeeze() without a dimension drops that of a single example)"
         )
     try:
         losses = risk.output_losses(outputs, examples.targets)

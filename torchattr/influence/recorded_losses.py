@@ -9,11 +9,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import CheckpointError
+from torch.autograd.graph import disable_saved_tensors_hooks
 
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import LayerCall, LayerRecorder
+from torchattr.influence.layer_calls import CHECKPOINTED, LayerCall, LayerRecorder
 
 __all__ = ["RecordedLosses", "recorded_losses"]
 
@@ -61,26 +61,30 @@ def recorded_losses(risk: EmpiricalRisk, examples: Examples) -> RecordedLosses:
 
     Returns:
         Calls that are right, their gradients, and the parameters they do not explain.
+
+    Raises:
+        RuntimeError: If the model does.
     """
     leaves = {
         name: tensor.clone().requires_grad_()
         for name, tensor in risk.parameters().items()
     }
     with torch.enable_grad():
-        with LayerRecorder(leaves) as recorder:
-            outputs = risk.outputs(leaves, examples.inputs)
+        recorder = LayerRecorder(leaves)
+        try:
+            with disable_saved_tensors_hooks(CHECKPOINTED), recorder:
+                outputs = risk.outputs(leaves, examples.inputs)
+        except RuntimeError as error:
+            if CHECKPOINTED not in str(error):
+                raise
+            return RecordedLosses((), (), risk.names)
         losses = risk.output_losses(outputs, examples.targets)
         total = losses.sum()
     if not losses.requires_grad:  # no parameter has to do with it
         return RecordedLosses((), (), ())
     calls = recorder.calls
     tensors = [*(call.output for call in calls), *leaves.values()]
-    try:
-        found = torch.autograd.grad(
-            total, tensors, allow_unused=True, retain_graph=True
-        )
-    except CheckpointError:  # recomputed parts are not recorded
-        return RecordedLosses((), (), risk.names)
+    found = torch.autograd.grad(total, tensors, allow_unused=True, retain_graph=True)
     used = [
         (call, gradient)
         for call, gradient in zip(calls, found, strict=False)
@@ -125,7 +129,11 @@ def _in_own_rows(
 ) -> tuple[bool, ...]:
     """Whether row ``b`` of each gradient is the doing of example ``b`` alone."""
     n_examples = len(losses)
-    fits = [len(call.output) == n_examples for call, _ in used]
+    groups = {call.weight: call.groups for call, _ in used}
+    fits = [
+        len(call.output) == n_examples and call.groups == groups[call.weight]
+        for call, _ in used
+    ]
     tested = [pair for pair, is_fit in zip(used, fits, strict=True) if is_fit]
     if not tested or n_examples == 1:
         return tuple(fits)
