@@ -166,12 +166,18 @@ def test_not_converging_is_told():
         influence.fit(case.batches())
 
 
-def test_seeds():
+@pytest.mark.parametrize(
+    ("cls", "options"),
+    [(NystroemSketchInfluence, {}), (ArnoldiInfluence, {"krylov_dimension": 20})],
+)
+def test_seeds(cls, options):
     case = classifier_mlp()
+    matrix = randn(43, 43)
+    options = {"rank": 3, "second_order_mode": matrix @ matrix.T, **options}
 
     def scores(seed):
-        sketch = NystroemSketchInfluence(case.model, case.loss, 0.1, rank=3, seed=seed)
-        return sketch.fit(case.batches()).influences(*data(case))
+        influence = cls(case.model, case.loss, 0.1, seed=seed, **options)
+        return influence.fit(case.batches()).influences(*data(case))
 
     assert torch.equal(scores(1), scores(1))
     assert not torch.equal(scores(1), scores(2))

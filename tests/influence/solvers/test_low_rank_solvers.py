@@ -206,6 +206,14 @@ def test_a_small_basis_takes_more_products_and_arrives():
     assert operator.products > 10
 
 
+def test_a_basis_that_leaves_no_room_for_a_block_is_not_built():
+    """New directions would be looked for where there are too few, and be rounding."""
+    values = torch.linspace(1, 10, 20).square().repeat(2)
+    solver = Arnoldi(with_eigenvalues(values), rank=6, krylov_dimension=33)
+    largest = values.double().sort(descending=True).values[:6]
+    torch.testing.assert_close(solver.eigenvalues, largest)
+
+
 @both
 @pytest.mark.parametrize("values", [[0.0], [1.0, 0.5]])
 def test_a_rank_beyond_the_matrix(solver, values):

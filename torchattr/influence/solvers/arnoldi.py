@@ -22,7 +22,7 @@ from torchattr.influence.solvers.symmetric_matrix import moved
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Arnoldi"]
+__all__ = ["Arnoldi", "check_arnoldi"]
 
 #: Columns of the basis: this many times the rank and some, but no fewer than the least.
 _COLUMNS, _SPARE, _LEAST_COLUMNS = 3, 5, 60
@@ -45,9 +45,9 @@ class Arnoldi(Solver):
     pseudo-inverse within :math:`V`, where no eigenvalue that is kept may be 0, and is
     refused with ``use_woodbury``.
 
-    Eigenvectors come from block Lanczos iterations (see :func:`largest_eigenpairs`),
-    and by a dense eigendecomposition if the rank, or the basis it needs, is as large as
-    the matrix.
+    Eigenvectors come from block Lanczos iterations, which find an eigenvalue as often
+    as it occurs; and from a dense eigendecomposition if the rank, or the basis that it
+    needs, is as large as the matrix.
 
     Args:
         curvature: Any symmetric operator.
@@ -150,6 +150,9 @@ def check_arnoldi(
 
     Raises:
         InputError: If one is.
+
+    Example:
+        >>> check_arnoldi(10, None, 1e-6, None)
     """
     least = as_count("rank", rank)
     if max_iter is not None:

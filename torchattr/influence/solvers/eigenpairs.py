@@ -60,10 +60,7 @@ class Eigenpairs(NamedTuple):
                     "0, which needs regularization > 0; got "
                     f"{regularization:g}"
                 )
-            rest = given - kept @ self.vectors.T
-            # Again: what rounding left of the eigenvectors is about to be magnified.
-            rest -= (rest @ self.vectors) @ self.vectors.T
-            solutions += rest / regularization
+            solutions += (given - kept @ self.vectors.T) / regularization
         return solutions.to(sides.dtype)
 
     def to(self, device: torch.device | str) -> Eigenpairs:
