@@ -155,3 +155,34 @@ def test_it_can_be_sent_to_another_process():
     other = pickle.loads(pickle.dumps(hessian))
     assert other._plan == hessian._plan
     close(other.dense(), matrix)
+
+
+def test_many_products_are_with_the_matrix_that_they_cost(monkeypatch):
+    case = classifier_mlp(11)
+    hessian = Hessian(case.risk, case.batches(4))
+    expected = hessian.dense()
+    calls = []
+    examples_product = Hessian._product
+
+    def counted(self, examples, vectors):
+        calls.append(vectors.shape[1])
+        return examples_product(self, examples, vectors)
+
+    monkeypatch.setattr(Hessian, "_product", counted)
+    for _ in range(3):
+        close(hessian @ expected[:, :2], expected @ expected[:, :2])
+    assert calls == [2, 2]  # two batches, once: then the matrix is as cheap
+    assert pickle.loads(pickle.dumps(hessian))._held is None
+    with torch.no_grad():
+        case.model[0].weight.mul_(2)  # another model
+    expected = exact_hessian(case.risk, case.x, case.y)
+    close(hessian @ expected, expected @ expected)
+    for module in ("_MOST_PARAMETERS", "working_elements"):
+        with monkeypatch.context() as patch:
+            where = f"torchattr.influence.curvature.curvature.{module}"
+            patch.setattr(where, 1 if module.isupper() else lambda device: 1000)
+            calls.clear()
+            hessian = Hessian(case.risk, case.batches(4))
+            for _ in range(3):
+                hessian @ expected
+            assert len(calls) == 6

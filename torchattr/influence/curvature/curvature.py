@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.batches import Batches
+from torchattr.influence.curvature.chunk_sizes import working_elements
 from torchattr.influence.curvature.matrix_sum import MatrixSum
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
@@ -19,6 +20,8 @@ __all__ = ["Curvature", "LinearOperator", "dense"]
 
 #: Columns of the identity that are multiplied at once where a matrix has to be formed.
 _COLUMNS = 256
+#: Parameters for each example, above which a product by examples is the cheaper one.
+_MOST_PARAMETERS = 16
 
 _Sum = TypeVar("_Sum", Tensor, MatrixSum)
 
@@ -63,6 +66,14 @@ class Curvature(ABC):
 
     A subclass says what the examples of one batch add up to.
 
+    Products are made example by example until they have taken as long as the matrix
+    would; from then on they are products with the matrix, if that is no larger than
+    what a computation keeps anyway, see
+    :func:`~torchattr.influence.curvature.chunk_sizes.working_elements` (2,896
+    parameters on a processor). So a solver that needs many of them takes at most twice
+    the time of the better way. The matrix is that of the parameters as they were: it is
+    made anew when they have changed.
+
     Args:
         risk: The model, the loss and the parameters.
         loader: The training examples: whatever :class:`Batches` takes.
@@ -87,6 +98,8 @@ class Curvature(ABC):
             else Batches(loader, risk)
         )
         self._data: Iterable[Examples] = self.batches  # what sums run over
+        self._n_multiplied = 0
+        self._held: tuple[Hashable, Tensor] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -104,7 +117,7 @@ class Curvature(ABC):
         return self.risk.device
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
-        """Products with vectors; one pass over the training examples.
+        """Products with vectors; one pass over the training examples, or none.
 
         Args:
             vectors: ``(P, R)``, or ``(P,)``.
@@ -121,8 +134,15 @@ class Curvature(ABC):
                 f"expected vectors of shape ({self.shape[1]}, R); got "
                 f"{tuple(vectors.shape)}"
             )
+        matrix = self._matrix_by_now(columns.shape[1])
+        if matrix is not None:
+            return matrix @ vectors
         total, count = self._summed(lambda part: self._product(part, columns))
         return (total / count).reshape(vectors.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the matrix, which is larger than what it is made of."""
+        return {**self.__dict__, "_held": None}
 
     def dense(self) -> Tensor:
         """The matrix, ``(P, P)``, symmetric up to rounding; one pass over the data."""
@@ -139,6 +159,37 @@ class Curvature(ABC):
     @abstractmethod
     def _matrix(self, examples: Examples) -> MatrixSum:
         """``(P, P)``: the *sum* over the examples of a batch."""
+
+    @abstractmethod
+    def _n_columns(self) -> int:
+        """Products with how many vectors take as long as the matrix."""
+
+    def _matrix_by_now(self, n_vectors: int) -> Tensor | None:
+        """The matrix, if so many products were asked for that it is worth its time."""
+        size = self.shape[0]
+        state = self._state()
+        if self._held is not None and self._held[0] == state:
+            return self._held[1]
+        self._held = None
+        if (
+            self._n_multiplied == 0
+            or size**2 > working_elements(self.device)
+            or size > _MOST_PARAMETERS * self.batches.n_examples
+            or self._n_multiplied < self._n_columns()
+        ):
+            self._n_multiplied += n_vectors
+            return None
+        self._held = state, self.dense()
+        return self._held[1]
+
+    def _state(self) -> Hashable:
+        """What changes when the parameters or the buffers of the model do."""
+        model = self.risk.model
+        tensors = [*model.parameters(), *model.buffers()]
+        return tuple(
+            (t.data_ptr(), t.device, None if t.is_inference() else t._version)
+            for t in tensors
+        )
 
     def _summed(self, of: Callable[[Examples], _Sum]) -> tuple[_Sum, int]:
         """The sum over all batches, and how many examples there were."""

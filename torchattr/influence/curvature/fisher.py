@@ -86,6 +86,9 @@ class Fisher(Curvature):
             self._moments = EmpiricalFisher(linear, self.batches)
             self._data = DrawnScores(self.batches, risk, likelihood, seed)
 
+    def _n_columns(self) -> int:
+        return self._moments._n_columns()
+
     def _product(self, examples: Examples, vectors: Tensor) -> Tensor:
         return self._moments._product(examples, vectors)
 

@@ -158,9 +158,7 @@ class Gaussian(Likelihood):
     def scores(self, outputs: Tensor, targets: Tensor, uniform: Tensor) -> Tensor:
         """Normal numbers, by the square root of twice the amount."""
         # The smallest draw above 0 of double precision stands for 0.
-        normal = torch.special.ndtri(uniform.clamp(min=2**-54)).to(
-            outputs.dtype
-        )
+        normal = torch.special.ndtri(uniform.clamp(min=2**-54)).to(outputs.dtype)
         amount = 2 / outputs[0].numel() if self.mean else 2.0
         scores: Tensor = normal.view(outputs.shape) * amount**0.5
         return scores
