@@ -175,7 +175,7 @@ def test_sequence_with_a_prediction_at_every_position_is_exact(
 
 def test_softmax_regression_is_close() -> None:
     # pyDVL's factors are .94 away, with a trace ratio of .066.
-    case = softmax_regression(n=100)
+    case = softmax_regression(n=50)
     exact = exact_fisher(case)
     kfac, ekfac = (cls(case.risk, case.batches()) for cls in (KFAC, EKFAC))
     assert distance(kfac.dense(), exact) < 0.3
@@ -195,8 +195,8 @@ class Shared(nn.Module):
         return self.head(torch.tanh(self.shared(torch.tanh(self.shared(x)))).sum(1))
 
 
-def with_sequence() -> Case:
-    return case_of(weighted(Shared()), randn(6, 4, 3), labels(6, 2))
+def with_sequence(n: int = 6) -> Case:
+    return case_of(weighted(Shared()), randn(n, 4, 3), labels(n, 2))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def with_sequence() -> Case:
 def test_corrected_eigenvalues_are_the_diagonal_of_the_exact_matrix(
     make: Callable[..., Case],
 ) -> None:
-    case = make()
+    case = make(n=8)
     exact = by_module(case, exact_fisher(case))
     kfac = KFAC(case.risk, case.batches()).dense()
     ekfac = EKFAC(case.risk, case.batches(3, 1)).dense()
@@ -278,7 +278,7 @@ def test_factors_of_a_shared_layer_are_over_all_its_uses_and_positions() -> None
 def test_batches_do_not_matter(
     curvature: type[KroneckerFisher], make: Callable[..., Case]
 ) -> None:
-    case = make()
+    case = make(n=10)
     first, *others = [curvature(case.risk, cut).dense() for cut in cuts(case)]
     for other in others:
         torch.testing.assert_close(other, first, **CLOSE)
@@ -294,6 +294,15 @@ def test_chunks_do_not_matter(
         monkeypatch.setattr(f"torchattr.influence.curvature.{module}._ELEMENTS", 1)
     small = curvature(case.risk, case.batches()).dense()
     torch.testing.assert_close(small, whole, **CLOSE)
+
+
+@BOTH
+def test_eigenvalues_that_are_noise_are_zero(curvature: type[KroneckerFisher]) -> None:
+    case = softmax_regression()
+    case.x[:, 0] = 1  # as the bias is; and logits that rise together change nothing
+    eigenvalues = curvature(case.risk, case.batches()).eigenvalues()
+    assert int((eigenvalues == 0).sum()) == 15 - 2 * 4
+    assert eigenvalues.min() >= 0
 
 
 # ----- parameters without Kronecker structure

@@ -16,10 +16,7 @@ from torchattr.influence.curvature.eigen_block import (
 )
 from torchattr.influence.curvature.kronecker_layer import KroneckerLayer
 from torchattr.influence.curvature.kronecker_layers import ModelLayers
-from torchattr.influence.curvature.kronecker_pass import (
-    LabelledExamples,
-    labelled_examples,
-)
+from torchattr.influence.curvature.kronecker_pass import labelled_examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 __all__ = ["corrected", "factored"]
@@ -52,8 +49,9 @@ def factored(
         for gradients in labelled.gradients(layers.kronecker):
             for factors, part in zip(kronecker, gradients, strict=True):
                 factors.add_gradients(part)
-        for moments in dense:
-            moments.add(labelled)
+        for parts in labelled.dense(layers.dense):
+            for moments, part in zip(dense, parts, strict=True):
+                moments.add(part)
     n_examples = batches.n_examples
     return (
         *(factors.block(n_examples) for factors in kronecker),
@@ -149,9 +147,9 @@ class _Moments:
         self._dtype = dtype
         self._total: Tensor | float = 0.0
 
-    def add(self, labelled: LabelledExamples) -> None:
-        for gradients in labelled.dense(self._names):
-            self._total += (gradients.T @ gradients).double()
+    def add(self, gradients: Tensor) -> None:
+        """``(K * b, n)``."""
+        self._total += (gradients.T @ gradients).double()
 
     def block(self, n_examples: int) -> EigenBlock:
         moments = torch.as_tensor(self._total) / n_examples

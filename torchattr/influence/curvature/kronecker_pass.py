@@ -94,17 +94,19 @@ class LabelledExamples:
                 for layer, calls in zip(layers, uses, strict=True)
             ]
 
-    def dense(self, names: tuple[str, ...]) -> Iterator[Tensor]:
+    def dense(self, groups: tuple[tuple[str, ...], ...]) -> Iterator[list[Tensor]]:
         """Gradients in any parameters, some examples at a time.
 
         Args:
-            names: Of the parameters, which have ``n`` numbers together.
+            groups: Names of parameters, ``n`` numbers in each group.
 
         Yields:
-            ``(K * b, n)``.
+            ``(K * b, n)`` for each group.
         """
+        if not groups:
+            return
         risk = self._risk
-        own = risk.restricted(names)
+        own = risk.restricted([name for names in groups for name in names])
         parameters = own.parameters()
 
         def pulled(inputs: Inputs, roots: Tensor) -> dict[str, Tensor]:
@@ -122,7 +124,10 @@ class LabelledExamples:
             chunk = slice(start, start + step)
             inputs = map_inputs(lambda tensor, c=chunk: tensor[c], self._inputs)  # type: ignore[misc]  # a default binds the loop's value
             gradients = vmap(pulled, in_dims=(0, 1))(inputs, roots[:, chunk])
-            yield own.flatten(gradients).flatten(0, 1)
+            yield [
+                risk.restricted(names).flatten(gradients).flatten(0, 1)
+                for names in groups
+            ]
 
 
 def labelled_examples(
