@@ -97,7 +97,7 @@ def test_another_regularization_reads_no_data(cls):
     changed = influence.with_regularization(1e-3).influences(*data(case))
     assert loader.passes == passes
     fresh = cls(case.model, case.loss, 1e-3, rank=43).fit(loader)
-    assert torch.equal(changed, fresh.influences(*data(case)))
+    torch.testing.assert_close(changed, fresh.influences(*data(case)))
 
 
 def test_one_pass_for_a_sketch():
@@ -121,7 +121,7 @@ def test_what_fitted_objects_keep(cls):
         unscaled.influences(*data(case)) / 30, expected, rtol=1e-8, atol=1e-10
     )
     after = pickle.loads(pickle.dumps(influence)).to("cpu")
-    assert torch.equal(after.influences(*data(case)), expected)
+    torch.testing.assert_close(after.influences(*data(case)), expected)
     assert after.regularization == {"full": 0.1}
 
 
@@ -168,7 +168,10 @@ def test_not_converging_is_told():
 
 @pytest.mark.parametrize(
     ("cls", "options"),
-    [(NystroemSketchInfluence, {}), (ArnoldiInfluence, {"krylov_dimension": 20})],
+    [
+        (NystroemSketchInfluence, {}),
+        (ArnoldiInfluence, {"krylov_dimension": 20, "tol": 0.1}),
+    ],
 )
 def test_seeds(cls, options):
     case = classifier_mlp()
@@ -179,8 +182,8 @@ def test_seeds(cls, options):
         influence = cls(case.model, case.loss, 0.1, seed=seed, **options)
         return influence.fit(case.batches()).influences(*data(case))
 
-    assert torch.equal(scores(1), scores(1))
-    assert not torch.equal(scores(1), scores(2))
+    torch.testing.assert_close(scores(1), scores(1))
+    assert not torch.allclose(scores(1), scores(2))
 
 
 @pytest.mark.parametrize(
