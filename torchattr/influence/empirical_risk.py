@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples, Inputs, map_inputs
+from torchattr.influence.overlapping_blocks import overlapping
 from torchattr.influence.plain_kernels import plain_kernels
 
 __all__ = ["EmpiricalRisk", "Loss", "Parameters"]
@@ -249,19 +250,27 @@ class EmpiricalRisk:
     def evaluating(self) -> Generator[None, None, None]:
         """Put the model in eval mode for the block, and leave it as it was.
 
+        Blocks of several threads may overlap; the last one leaves the model as it was.
+
         Yields:
             Nothing.
         """
-        modes = [(module, module.training) for module in self.model.modules()]
         state = torch.get_rng_state()
+        with overlapping(id(self.model), self._eval_mode), plain_kernels(self.model):
+            try:
+                yield
+            finally:
+                torch.set_rng_state(state)
+
+    @contextmanager
+    def _eval_mode(self) -> Generator[None, None, None]:
+        modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
         try:
-            with plain_kernels(self.model):
-                yield
+            yield
         finally:
             for module, training in modes:
                 module.training = training
-            torch.set_rng_state(state)
 
     def _adapted(self, tensor: Tensor) -> Tensor:
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype

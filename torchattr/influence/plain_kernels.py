@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from torchattr.influence.overlapping_blocks import overlapping
 
 __all__ = ["plain_kernels"]
 
@@ -31,13 +33,30 @@ def plain_kernels(model: nn.Module) -> Generator[None, None, None]:
         ...     torch.backends.mha.get_fastpath_enabled()
         False
     """
+    with overlapping("attention", _plain_attention):
+        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+            with overlapping("cudnn", _without_cudnn):
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def _plain_attention() -> Generator[None, None, None]:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with ExitStack() as stack:
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            if any(isinstance(module, nn.RNNBase) for module in model.modules()):
-                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        with sdpa_kernel(SDPBackend.MATH):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+@contextmanager
+def _without_cudnn() -> Generator[None, None, None]:
+    enabled = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = enabled
