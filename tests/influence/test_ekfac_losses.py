@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -46,6 +47,7 @@ def hessians(loss: Callable[..., Tensor], outputs: Tensor, targets: Tensor) -> T
     [
         (nn.CrossEntropyLoss(), LOGITS, CLASSES),
         (F.cross_entropy, LOGITS, CLASSES),
+        (partial(F.cross_entropy, label_smoothing=0.1), LOGITS, CLASSES),
         (nn.CrossEntropyLoss(WEIGHT, reduction="sum"), LOGITS, CLASSES),
         (nn.CrossEntropyLoss(label_smoothing=0.2), LOGITS, CLASSES),
         (
@@ -90,9 +92,9 @@ def test_outputs_that_are_broadcast_count_several_times() -> None:
 def test_log_probabilities_have_the_labels_that_they_are_of() -> None:
     # Their loss is linear in them, and has no Hessian.
     log_p = LOGITS.log_softmax(1)
-    torch.testing.assert_close(
-        products(nn.NLLLoss(), log_p, CLASSES), torch.diag_embed(log_p.exp())
-    )
+    for loss in (nn.NLLLoss(), F.nll_loss):
+        found = products(loss, log_p, CLASSES)
+        torch.testing.assert_close(found, torch.diag_embed(log_p.exp()))
     data = [(randn(9, 2), labels(9, 3))]
     layer = nn.Linear(2, 3).double()
     model = nn.Sequential(layer, nn.LogSoftmax(1))

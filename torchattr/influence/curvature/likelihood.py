@@ -52,6 +52,19 @@ class Likelihood(ABC):
             The shape of the outputs.
         """
 
+    @abstractmethod
+    def roots(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""The expectation over labels as a sum: all of its terms, none drawn.
+
+        Args:
+            outputs: ``(B, *shape)``.
+            targets: The given ones.
+
+        Returns:
+            ``(K, B, *shape)``, ``K`` being the number of outputs of an example: vectors
+            :math:`v_k` with :math:`\sum_k v_k v_k^\top = \nabla^2_o \ell`.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Categorical(Likelihood):
@@ -83,11 +96,31 @@ class Categorical(Likelihood):
         draws = uniform.view(chances.shape[:-1]).unsqueeze(-1)
         below = (chances.double().cumsum(-1) <= draws).sum(-1)
         drawn = F.one_hot(below.clamp(max=n_classes - 1), n_classes)
-        amounts = self._amounts(targets, n_classes, chances.dtype)
+        amounts = self.amounts(targets, n_classes, chances.dtype)
         scores = (chances - drawn) * amounts.sqrt().unsqueeze(-1)
         return scores.movedim(-1, 1)
 
-    def _amounts(self, targets: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+    def roots(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""For each class and position, :math:`\sqrt{c p_k} (e_k - p)` there."""
+        n_classes = outputs.shape[1]
+        chances = outputs.softmax(1)
+        amounts = self.amounts(targets, n_classes, outputs.dtype)
+        classes = torch.eye(n_classes, dtype=outputs.dtype, device=outputs.device)
+        classes = classes.view(n_classes, 1, n_classes, *[1] * (outputs.ndim - 2))
+        sizes = (chances.movedim(1, 0) * amounts).sqrt().unsqueeze(2)
+        return _one_position_each(sizes * (classes - chances))
+
+    def amounts(self, targets: Tensor, n_classes: int, dtype: torch.dtype) -> Tensor:
+        """What the loss of each position is multiplied with.
+
+        Args:
+            targets: The given ones, of ``B`` examples.
+            n_classes: Number of classes.
+            dtype: Of the answer.
+
+        Returns:
+            ``(B, *positions)``.
+        """
         weight = self.weight
         if weight is None:
             weight = torch.ones(n_classes, dtype=dtype, device=targets.device)
@@ -130,6 +163,15 @@ class Bernoulli(Likelihood):
         """Probabilities less the drawn labels, by the square roots of the amounts."""
         chances = outputs.sigmoid()
         drawn = uniform.view(outputs.shape) < chances
+        amounts = self._amounts(outputs, targets)
+        return (chances - drawn.to(chances.dtype)) * amounts.sqrt()
+
+    def roots(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""For each output :math:`\sqrt{c p (1 - p)}` there."""
+        variances = outputs.sigmoid() * (-outputs).sigmoid()
+        return _one_output_each((variances * self._amounts(outputs, targets)).sqrt())
+
+    def _amounts(self, outputs: Tensor, targets: Tensor) -> Tensor:
         amounts = torch.ones_like(outputs)
         if self.pos_weight is not None:
             weight = self.pos_weight.to(outputs)
@@ -138,7 +180,7 @@ class Bernoulli(Likelihood):
             amounts *= self.weight.to(outputs)
         if self.mean:
             amounts /= outputs[0].numel()
-        return (chances - drawn.to(chances.dtype)) * amounts.sqrt()
+        return amounts
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +201,15 @@ class Gaussian(Likelihood):
         """Normal numbers, by the square root of twice the amount."""
         # The smallest draw above 0 of double precision stands for 0.
         normal = torch.special.ndtri(uniform.clamp(min=2**-54)).to(outputs.dtype)
-        amount = 2 / outputs[0].numel() if self.mean else 2.0
-        scores: Tensor = normal.view(outputs.shape) * amount**0.5
+        scores: Tensor = normal.view(outputs.shape) * self._amount(outputs) ** 0.5
         return scores
+
+    def roots(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""For each output :math:`\sqrt{2 c}` there."""
+        return _one_output_each(torch.full_like(outputs, self._amount(outputs) ** 0.5))
+
+    def _amount(self, outputs: Tensor) -> float:
+        return 2 / outputs[0].numel() if self.mean else 2.0
 
 
 def likelihood_of(loss: object) -> Likelihood:
@@ -199,6 +247,20 @@ def likelihood_of(loss: object) -> Likelihood:
         given = {name: getattr(loss, name) for name in names}
     settings = dict(given)
     return likelihood(settings.pop("reduction", "mean") == "mean", **settings)
+
+
+def _one_output_each(sizes: Tensor) -> Tensor:
+    """``(B, *shape)`` as ``(K, B, *shape)``, one output each."""
+    flat = torch.diag_embed(sizes.reshape(len(sizes), -1))
+    return flat.movedim(1, 0).reshape(-1, *sizes.shape)
+
+
+def _one_position_each(roots: Tensor) -> Tensor:
+    """``(C, B, C, *positions)`` as ``(C * S, B, C, *positions)``, one position each."""
+    n_positions = roots.shape[3:].numel()
+    own = torch.eye(n_positions, dtype=roots.dtype, device=roots.device)
+    apart = roots.flatten(3).unsqueeze(1) if n_positions > 1 else roots.unsqueeze(1)
+    return (apart * own[:, None, None]).reshape(-1, *roots.shape[1:])
 
 
 _LIKELIHOODS: dict[Any, type[Likelihood]] = {
