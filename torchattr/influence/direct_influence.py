@@ -42,7 +42,7 @@ class DirectInfluence(Influence):
         tensor([[-0.0960,  0.0960]])
         >>> direct.with_regularization(5.0).influence_factors(x, y)
         tensor([[ 0.0800],
-                [-0.2400]])
+                [-0.0800]])
     """
 
     def __init__(

@@ -76,7 +76,8 @@ def largest_eigenpairs(
     Args:
         operator: ``(P, P)``, symmetric.
         rank: How many pairs, less than ``n_columns``.
-        n_columns: Most columns of the basis, less than ``P``.
+        n_columns: Most columns of the basis. Together with a block, which has ``rank +
+            5`` or all columns but ``rank``, no more than ``P``.
         tol: Largest residual, relative to the largest absolute eigenvalue.
         max_iter: Most products with a block.
         seed: Of the first block.
@@ -88,7 +89,7 @@ def largest_eigenpairs(
         Memory: ``2 n_columns`` vectors of ``P`` numbers, and a block.
 
     Example:
-        >>> matrix = torch.diag(torch.tensor([1.0, -5.0, 4.0, 5.0, 0.5]))
+        >>> matrix = torch.diag(torch.tensor([1.0, -5.0, 4.0, 5.0, 0.5, 0.0]))
         >>> found = largest_eigenpairs(
         ...     matrix, 2, n_columns=4, tol=1e-5, max_iter=50, seed=0
         ... )

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Cholesky"]
 
+#: Parameters up to which factors are in double precision, whatever the model's. That
+#: costs some hundredths of a second and 64 MB at most. Rounding in a solve then no
+#: longer depends on which right-hand sides come together: with 10 examples, 474
+#: parameters and a regularization of 0.01, influences of batches differed from those of
+#: all at once by up to 2e-4, and in double precision by 2e-6.
+_DOUBLE = 2048
+
 
 class Cholesky(Solver):
     r"""Exact solutions with a dense curvature, definite or not.
@@ -36,7 +43,9 @@ class Cholesky(Solver):
     Note:
         Memory: three ``(P, P)`` matrices, one more for a moment. Time: :math:`P^3/3`
         multiplications for each :math:`\lambda`, then :math:`2 P^2` for each right-hand
-        side. Solutions carry the condition number times the model's precision.
+        side. Solutions carry the condition number times the model's precision; up to
+        2,048 parameters only the matrix and the right-hand sides do, since factors are
+        then in double precision.
 
     Example:
         >>> solver = Cholesky(torch.tensor([[2.0, 0.0], [0.0, -3.0]]))
@@ -53,8 +62,13 @@ class Cholesky(Solver):
         """Exact solutions, with the factors of this or the last regularization."""
         if self._factors is None or self._factors[0] != regularization:
             self._factors = None  # its memory is needed
-            self._factors = regularization, factorized(self._matrix, regularization)
-        solutions = self._factors[1].solve(vectors.T.to(self._matrix.dtype))
+            dtype = self._matrix.dtype
+            if len(self._matrix) <= _DOUBLE:
+                dtype = torch.float64
+            factors = factorized(self._matrix, regularization, dtype)
+            self._factors = regularization, factors
+        factors = self._factors[1]
+        solutions = factors.solve(vectors.T.to(factors.triangle.dtype))
         return Solved(solutions.T.to(vectors.dtype))
 
     def trace(self) -> float:

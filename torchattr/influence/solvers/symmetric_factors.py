@@ -54,7 +54,9 @@ class SymmetricFactors(NamedTuple):
         return solved
 
 
-def factorized(matrix: Tensor, regularization: float) -> SymmetricFactors:
+def factorized(
+    matrix: Tensor, regularization: float, dtype: torch.dtype | None = None
+) -> SymmetricFactors:
     r"""Factors of :math:`C + \lambda I`.
 
     Cholesky where it is positive definite; otherwise LU with pivots, for which the sign
@@ -63,12 +65,13 @@ def factorized(matrix: Tensor, regularization: float) -> SymmetricFactors:
     Args:
         matrix: ``(P, P)``, symmetric.
         regularization: :math:`\lambda`.
+        dtype: Precision of the factors; that of the matrix if ``None``.
 
     Returns:
         The factors.
 
     Raises:
-        InputError: If the matrix is singular to working precision; with a
+        InputError: If the matrix is singular to its own precision; with a
             regularization for which it is not.
 
     Note:
@@ -80,12 +83,13 @@ def factorized(matrix: Tensor, regularization: float) -> SymmetricFactors:
         >>> factorized(indefinite, 0.0).solve(torch.tensor([[1.0], [2.0]])).flatten()
         tensor([2., 1.])
     """
-    factors, condition = _attempt(matrix, regularization)
+    dtype = dtype or matrix.dtype
+    factors, condition = _attempt(matrix, regularization, dtype)
     limit = 1 / torch.finfo(matrix.dtype).eps
     if condition < limit:
         return factors
     enough = _rounded(max(regularization, _size(matrix) / limit**0.5, 1 / limit))
-    while not _attempt(matrix, enough)[1] < limit:
+    while not _attempt(matrix, enough, dtype)[1] < limit:
         enough = _rounded(4 * enough)
     raise InputError(
         f"the curvature plus {regularization:g} on its diagonal is singular to working "
@@ -95,9 +99,11 @@ def factorized(matrix: Tensor, regularization: float) -> SymmetricFactors:
     )
 
 
-def _attempt(matrix: Tensor, regularization: float) -> tuple[SymmetricFactors, float]:
+def _attempt(
+    matrix: Tensor, regularization: float, dtype: torch.dtype
+) -> tuple[SymmetricFactors, float]:
     """Factors, and an estimate of the condition number that is rather too small."""
-    shifted = matrix.clone()
+    shifted = matrix.to(dtype, copy=True)
     shifted.diagonal().add_(regularization)
     triangle, failed = torch.linalg.cholesky_ex(shifted)
     factors = SymmetricFactors(triangle, None)
