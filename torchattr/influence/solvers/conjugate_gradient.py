@@ -118,10 +118,10 @@ class ConjugateGradient(Solver):
         )
         run = KrylovRun(steps, units, self._rtol)
         self._advance(run)
-        short = run.reached.where(sizes > self._atol, 0) > self._rtol
-        if self._warns and bool(short.any()):
+        short = run.unfinished
+        if self._warns and bool((sizes[short] > self._atol).any()):
             warnings.warn(
-                self._shortfall(run, steps, int(short.sum())),
+                self._shortfall(run, steps, len(short)),
                 ConvergenceWarning,
                 stacklevel=2,
             )

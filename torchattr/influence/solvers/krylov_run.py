@@ -24,9 +24,10 @@ class KrylovRun:
 
     Steps go on until the recursion says that all residuals are small enough. These are
     then computed from the solutions, and where one is not, the iteration starts again
-    from it. Between steps, each solution is the combination of iterates with the
-    smallest residual (`Zhou and Walker, 1994 <https://doi.org/10.1137/0915019>`_): so
-    residuals never grow, for indefinite matrices neither.
+    from it, until that gains less than half. Between steps, each solution is the
+    combination of iterates with the smallest residual (`Zhou and Walker, 1994
+    <https://doi.org/10.1137/0915019>`_): so residuals never grow, for indefinite
+    matrices neither.
 
     Args:
         steps: The iteration.
@@ -63,7 +64,7 @@ class KrylovRun:
     @property
     def unfinished(self) -> Tensor:
         """Positions of the sides whose residual is too large."""
-        return (self.reached > self._rtol).nonzero().squeeze(1)
+        return (~(self.reached <= self._rtol)).nonzero().squeeze(1)
 
     def advance(
         self, maxiter: int, report: Callable[[KrylovRun], None] | None = None
@@ -75,10 +76,14 @@ class KrylovRun:
             report: Called after each step.
         """
         while self.n_steps < maxiter and len(rows := self.unfinished):
-            before = self.reached[rows]
+            before, kept = self.reached[rows], self.solutions[rows]
             self._steps.restart()
             self._iterate(rows, maxiter, report)
             self._measure(rows)
+            better = self.reached[rows] < before
+            # With a matrix that is singular to rounding, the recursion may err wildly.
+            self.solutions[rows[~better]] = kept[~better]
+            self.reached[rows[~better]] = before[~better]
             if not bool((self.reached[rows] < before / 2).any()):
                 return
 

@@ -89,7 +89,7 @@ class SharedSpace(KrylovSteps):
     Example:
         >>> sides = torch.tensor([[2.0, 0.0], [0.0, 4.0], [2.0, 4.0]])
         >>> space = SharedSpace(lambda rows: 2 * rows, lambda rows: rows, sides)
-        >>> space.step(sides).change
+        >>> space.step(sides).change.round(decimals=4).abs()
         tensor([[1., 0.],
                 [0., 2.],
                 [1., 2.]])
@@ -107,7 +107,7 @@ class SharedSpace(KrylovSteps):
         change, product = self._known.corrections(residuals)
         left = residuals - product
         vectors = self._known.conjugated(_unit(self.precondition(left)))
-        sizes = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+        sizes = _sizes(vectors)
         vectors = vectors[(sizes > 100 * _eps(sizes)).squeeze(1)]
         if len(vectors) == 0:
             return Step(change, product, exhausted=True)
@@ -167,8 +167,9 @@ class SeparateSpaces(KrylovSteps):
         self._before = products
         image = self.multiply(self._directions)
         curvatures = (self._directions * image).sum(1, keepdim=True)
-        self.indefinite |= bool((curvatures < 0).any())
-        lengths = torch.where(curvatures == 0, 0, products / curvatures)
+        rounding = 10 * _eps(image) * _sizes(self._directions) * _sizes(image)
+        self.indefinite |= bool((curvatures < -rounding).any())
+        lengths = torch.where(curvatures.abs() > rounding, products / curvatures, 0)
         return Step(lengths * self._directions, lengths * image)
 
     def keep(self, rows: Tensor) -> None:
@@ -182,8 +183,12 @@ class SeparateSpaces(KrylovSteps):
 
 
 def _unit(vectors: Tensor) -> Tensor:
+    return vectors / _sizes(vectors).clamp_min(torch.finfo(vectors.dtype).tiny)
+
+
+def _sizes(vectors: Tensor) -> Tensor:
     sizes: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return vectors / sizes.clamp_min(torch.finfo(vectors.dtype).tiny)
+    return sizes
 
 
 def _eps(vectors: Tensor) -> float:

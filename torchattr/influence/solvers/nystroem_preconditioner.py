@@ -29,7 +29,8 @@ class NystroemPreconditioner(Preconditioner):
 
     with :math:`U \Lambda U^\top` the Nystroem approximation of rank :math:`r` from
     random vectors (`Frangella, Tropp and Udell, 2023
-    <https://doi.org/10.1137/21M1466244>`_). The condition number falls to about
+    <https://doi.org/10.1137/21M1466244>`_), whose smallest eigenvalue is
+    :math:`\lambda_r`. The condition number falls to about
     :math:`(\lambda_r + \lambda) / \lambda`. Of an indefinite curvature only the
     positive part is taken.
 
@@ -62,11 +63,8 @@ class NystroemPreconditioner(Preconditioner):
         Returns:
             The preconditioner of this curvature.
         """
-        size = curvature.shape[0]
-        generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(size, min(self.rank, size), generator=generator)
         dtype = factorable(curvature.dtype)
-        vectors = torch.linalg.qr(noise.to(curvature.device, dtype)).Q
+        vectors = torch.linalg.qr(self._noise(curvature).to(dtype)).Q
         products = (curvature @ vectors.to(curvature.dtype)).to(dtype)
         core = vectors.T.double() @ products.double()
         values, mixing = torch.linalg.eigh((core + core.T) / 2)
@@ -74,7 +72,15 @@ class NystroemPreconditioner(Preconditioner):
         kept = values > 1e3 * torch.finfo(dtype).eps * values.abs().max()
         root = products @ (mixing[:, kept] / values[kept].sqrt()).to(dtype)
         basis, roots, _ = torch.linalg.svd(root, full_matrices=False)
-        return LowRankInverse(basis, roots.square())
+        found = roots.square()
+        outside = 0.0 if len(found) < self.rank else found[-1].item()
+        return LowRankInverse(basis, found, outside)
+
+    def _noise(self, curvature: LinearOperator) -> Tensor:
+        size = curvature.shape[0]
+        generator = torch.Generator().manual_seed(self.seed)
+        noise = torch.randn(size, min(self.rank, size), generator=generator)
+        return noise.to(curvature.device)
 
 
 class LowRankInverse(PreparedPreconditioner):
@@ -83,24 +89,26 @@ class LowRankInverse(PreparedPreconditioner):
     Args:
         basis: ``(P, r)``: the eigenvectors.
         values: ``(r,)``: their eigenvalues, all positive, largest first.
+        outside: What the other eigenvalues are taken to be.
 
     Example:
-        >>> inverse = LowRankInverse(torch.eye(2), torch.tensor([3.0, 1.0]))
+        >>> inverse = LowRankInverse(torch.eye(2), torch.tensor([3.0, 1.0]), 1.0)
         >>> inverse.solve(torch.ones(1, 2), 1.0)
         tensor([[0.5000, 1.0000]])
     """
 
-    def __init__(self, basis: Tensor, values: Tensor) -> None:
-        self.basis, self.values = basis, values
+    def __init__(self, basis: Tensor, values: Tensor, outside: float) -> None:
+        self.basis, self.values, self.outside = basis, values, outside
 
     def solve(self, vectors: Tensor, regularization: float) -> Tensor:
         """Smaller along the eigenvectors, the same across."""
         if len(self.values) == 0:
             return vectors
         values = self.values.to(vectors.dtype) + regularization
+        outside = self.outside + regularization or values[-1]
         basis = self.basis.to(vectors.dtype)
         along = vectors @ basis
-        return vectors + (along * (values[-1] / values - 1)) @ basis.T
+        return vectors + (along * (outside / values - 1)) @ basis.T
 
     def to(self, device: torch.device | str) -> Self:
         """Move the eigenvectors."""

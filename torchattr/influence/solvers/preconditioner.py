@@ -42,9 +42,9 @@ class PreparedPreconditioner(ABC):
 
     Example:
         >>> from torchattr.influence import NystroemPreconditioner
-        >>> prepared = NystroemPreconditioner(1).prepare(torch.ones(2, 2))
+        >>> prepared = NystroemPreconditioner(2).prepare(torch.ones(2, 2))
         >>> prepared.solve(torch.ones(1, 2), 1.0)
-        tensor([[0.5000, 0.5000]])
+        tensor([[0.3333, 0.3333]])
     """
 
     @abstractmethod
