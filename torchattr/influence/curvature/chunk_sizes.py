@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -70,8 +71,7 @@ def example_chunks(examples: Examples, size: int) -> Iterator[Examples]:
         yield examples
         return
     for start in range(0, len(examples), size):
-        part = slice(start, start + size)
-        yield examples.map(lambda tensor, part=part: tensor[part])  # type: ignore[misc]
+        yield examples.map(itemgetter(slice(start, start + size)))
 
 
 def chunked_products(
