@@ -51,8 +51,10 @@ def machine() -> str:
     )
 
 
-def write_table(name: str, title: str, command: str, rows: list[Row]) -> None:
-    """Print a table and write it to ``results/name.md``."""
+def write_table(
+    name: str, title: str, command: str, rows: list[Row], notes: str = ""
+) -> None:
+    """Print a table, with notes below it, and write it to ``results/name.md``."""
     lines = [
         f"# {title}",
         "",
@@ -62,6 +64,7 @@ def write_table(name: str, title: str, command: str, rows: list[Row]) -> None:
         "|---|---|---|---|---|",
         *map(str, rows),
         "",
+        *([notes, ""] if notes else []),
     ]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
