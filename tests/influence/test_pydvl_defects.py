@@ -389,7 +389,7 @@ def test_lissa_converges_with_gradients_that_have_zeros():
     assert relative(found, solved_with(counting.matrix, case, 0.5)) < 1e-4
 
 
-class Rows(Dataset):
+class Dicts(Dataset):
     """Rows as dicts, which only a collate_fn of one's own makes batches of."""
 
     def __init__(self, case):
@@ -412,7 +412,7 @@ def collated(rows):
 def test_lissa_reads_the_loader_that_it_was_given():
     # It makes a new DataLoader of the dataset, without collate_fn and sampler.
     case = linear_regression(n=10, n_test=2)
-    loader = DataLoader(Rows(case), batch_size=10, collate_fn=collated, shuffle=True)
+    loader = DataLoader(Dicts(case), batch_size=10, collate_fn=collated, shuffle=True)
     options = {"rtol": 1e-5, "scale": 3}
     found, expected = (
         scores(LissaInfluence(case.model, case.loss, 1.0, **options).fit(data), case)
@@ -576,6 +576,44 @@ def test_each_test_batch_is_solved_once():
             test, case.batches(8, 8, 8)
         ).compute()
     assert solves.count("solve_triangular") <= 2 * len(test)
+
+
+class Rows(nn.Linear):
+    """Counts the examples that it sees."""
+
+    seen = 0
+
+    def forward(self, x):
+        Rows.seen += len(x)
+        return super().forward(x)
+
+
+def test_each_training_gradient_is_computed_once():
+    # For every test batch anew.
+    case = linear_regression(n=32, n_test=32)
+    model = weighted(Rows(3, 2))
+    influence = DirectInfluence(model, case.loss, 0.1).fit(case.batches())
+    scores(influence, case)  # (what is checked once has been)
+    calculator = SequentialInfluenceCalculator(influence)
+    test = list(zip(case.x_test.split(4), case.y_test.split(4), strict=True))
+    before = Rows.seen
+    calculator.influences(test, case.batches(*[4] * 8)).compute()
+    assert 0 < Rows.seen - before <= 2 * (32 + 32)
+
+
+def test_a_product_serves_all_right_hand_sides():
+    # One side at a time, each with a pass over the data in every iteration.
+    case = softmax_regression(n_test=20)
+
+    def passes(n_sides):
+        counting = Counting(exact_hessian(case.risk, case.x, case.y))
+        influence = CgInfluence(
+            case.model, case.loss, 1e-2, second_order_mode=counting
+        ).fit(case.batches())
+        influence.influence_factors(case.x_test[:n_sides], case.y_test[:n_sides])
+        return counting.products
+
+    assert passes(20) <= passes(1)
 
 
 def test_the_operator_of_the_empirical_fisher_for_any_number_of_columns():
