@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -152,12 +154,28 @@ def test_several_inputs():
         calculator.influences(named, cut(y, 3, 2), mode=InfluenceMode.Perturbation)
 
 
-def test_threads_take_turns(calculator, influence, case):
-    expected = influence.influences(case.x_test, case.y_test, case.x, case.y).numpy()
-    lazy = calculator.influences(*arrays(case))
-    for _ in range(3):
-        computed = lazy.compute(scheduler="threads", num_workers=4)
-        np.testing.assert_allclose(computed, expected, rtol=1e-10)
+class Alone(TorchNumpyConverter):
+    """Takes its time over each array, and fails if another thread comes in between."""
+
+    def __init__(self):
+        super().__init__()
+        self.busy = threading.Lock()
+
+    def from_numpy(self, x):
+        assert self.busy.acquire(blocking=False)
+        time.sleep(0.002)
+        tensor = super().from_numpy(x)
+        self.busy.release()
+        return tensor
+
+
+def test_threads_take_turns(influence, case):
+    calculator = DaskInfluenceCalculator(
+        influence, Alone(), DisableClientSingleThreadCheck
+    )
+    computed = calculator.influences(*arrays(case)).compute(scheduler="threads")
+    expected = influence.influences(case.x_test, case.y_test, case.x, case.y)
+    np.testing.assert_allclose(computed, expected.numpy(), rtol=1e-10)
 
 
 def test_a_client(influence, case):

@@ -45,6 +45,13 @@ def test_ends_are_those_of_the_sorted_rows(entries, k, cut, by_columns):
         assert torch.equal(ends.values, whole.gather(1, ends.indices))
 
 
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_of_many_equals_the_first_come_first(by_columns):
+    lazy = table(torch.zeros(2, 1000), [2], [500, 500], by_columns=by_columns)
+    for ends in lazy.top_k(3):
+        assert ends.indices.tolist() == [[0, 1, 2]] * 2
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_helpers_and_opponents_of_influences(swapped):
     case = classifier_mlp(n=9, n_test=5)
