@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from torchattr.games.examples import Examples
+from torchattr.influence.curvature.chunk_sizes import saved_elements
 from torchattr.influence.curvature.layer_terms import LayerSlot
 from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.layer_calls import LayerCall, recorded_layers
@@ -98,10 +99,11 @@ def layer_plan(risk: EmpiricalRisk, examples: Examples) -> LayerPlan:
         tuple((call.weight, call.bias) for call in calls),
         tuple(slots),
         tuple(index.nonzero().flatten().tolist()),
-        # Curvature three times over, slopes, and products of the inputs of two layers.
-        3 * n_outputs**2
-        + n_slopes * n_outputs
-        + max((s.n_rows for s in slots), default=1) ** 2,
+        # The graph for each derivative, curvature three times over, and products of
+        # the inputs of two layers.
+        saved_elements(risk, examples) * (n_outputs + n_slopes)
+        + 3 * n_outputs**2
+        + max((slot.n_rows for slot in slots), default=1) ** 2,
     )
     worthwhile = n_outputs + n_slopes <= covered and n_outputs**2 <= _LARGEST_SQUARE
     return plan if worthwhile else plan.emptied()
