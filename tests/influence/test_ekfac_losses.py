@@ -85,8 +85,8 @@ def test_roots_are_of_the_hessian_in_the_outputs(
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_outputs_that_are_broadcast_count_several_times() -> None:
-    found = products(nn.MSELoss(), LOGITS[:, :1], BITS)
-    torch.testing.assert_close(found, torch.full((4, 1, 1), 2.0).double())
+    found = products(nn.MSELoss(reduction="sum"), LOGITS[:, :1], BITS)
+    torch.testing.assert_close(found, torch.full((4, 1, 1), 6.0).double())
 
 
 def test_log_probabilities_have_the_labels_that_they_are_of() -> None:

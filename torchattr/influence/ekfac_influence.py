@@ -46,7 +46,7 @@ class EkfacInfluence(Influence):
         hessian_regularization: :math:`\lambda`.
         regularization: The same, by the name it has elsewhere.
         loss: A negative log-likelihood, or a loss that is convex in the outputs; see
-            :class:`KroneckerFisher`. ``CrossEntropyLoss()`` if ``None``.
+            :class:`KFAC`. ``CrossEntropyLoss()`` if ``None``.
         scale: ``None``, or ``"loo"`` to divide by the number of training examples.
         batch_function: Makes ``(x, y)`` of what a loader gives.
 

@@ -14,8 +14,9 @@ __all__ = ["EKFAC"]
 class EKFAC(KroneckerFisher):
     r"""The Fisher matrix with corrected eigenvalues in the basis of :class:`KFAC`.
 
-    As :class:`KroneckerFisher`, where :math:`\Lambda` is the diagonal of the exact
-    Fisher block in the basis :math:`U_G \otimes U_A`:
+    With the eigenvectors :math:`U_G` and :math:`U_A` of the factors, the block of a
+    layer has in the basis :math:`U_G \otimes U_A` the diagonal that the exact Fisher
+    block has:
 
     .. math:: \Lambda = \frac1N \sum_i \sum_k p_{ik} \,
         \bigl(U_G^\top \delta_{ik} a_i^\top U_A\bigr)^2
@@ -24,11 +25,11 @@ class EKFAC(KroneckerFisher):
     Fisher block in the Frobenius norm, and it has the same trace.
 
     Args:
-        risk: The model, the loss and the parameters.
+        risk: The model, the loss and the parameters, as for :class:`KFAC`.
         loader: The training examples: whatever :class:`Batches` takes.
 
     Note:
-        Two passes over the data. See George et al., "Fast approximate natural gradient
+        Two passes over the data like that of :class:`KFAC`. See George et al., "Fast approximate natural gradient
         descent in a Kronecker-factored eigenbasis", arXiv:1806.03884 (2018).
 
     Example:

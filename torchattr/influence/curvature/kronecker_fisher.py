@@ -26,35 +26,13 @@ __all__ = ["KroneckerFisher"]
 class KroneckerFisher(ABC):
     r"""A Fisher matrix, block diagonal by layer, with :math:`U = U_G \otimes U_A`.
 
-    The block of a layer is :math:`U \Lambda U^\top`. A layer that maps :math:`a` to
-    :math:`W a` has the gradient :math:`\delta a^\top`, with :math:`\delta` the gradient
-    in its output. Of
-
-    .. math:: A = \mathbb E [a a^\top], \qquad
-        G = \mathbb E \Bigl[\sum_k p_k \, \delta_k \delta_k^\top\Bigr]
-
-    the eigenvectors are :math:`U_A` and :math:`U_G`. The sum is over all labels
-    :math:`k`, with the probabilities that the model gives them: so it is the Fisher
-    matrix, without sampling, and not the empirical one. A subclass says what
-    :math:`\Lambda` is.
-
-    - A bias is a column of :math:`W`, whose input is 1.
-    - Convolutions see their unfolded inputs. Positions of a sequence or an image, and
-      several uses of one layer, are treated as independent: :math:`A` is a mean over
-      examples and positions, :math:`G` a mean over examples of sums over positions.
-      This is exact where positions have nothing to do with each other, and are alike.
-    - Groups of a convolution are layers of their own.
-    - Other parameters, such as those of ``Embedding`` and ``LayerNorm``, have an exact
-      dense block for each module.
-    - Between layers there is nothing.
-
-    The data are read when the object is made. Nothing of them is kept.
+    The block of a layer is :math:`U \Lambda U^\top`, with the eigenvectors of the two
+    factors that :class:`KFAC` defines; those of other parameters are exact. A subclass
+    says what :math:`\Lambda` is. The data are read when the object is made, and nothing
+    of them is kept.
 
     Args:
-        risk: The model, the loss and the parameters. The loss is a negative
-            log-likelihood, ``CrossEntropyLoss``, ``NLLLoss``, ``BCEWithLogitsLoss`` or
-            ``MSELoss``, or any that is convex in the outputs: then its Hessian there
-            takes the place of the Fisher matrix.
+        risk: The model, the loss and the parameters.
         loader: The training examples: whatever :class:`Batches` takes.
 
     Attributes:
@@ -62,14 +40,7 @@ class KroneckerFisher(ABC):
 
     Raises:
         InputError: If a module has more than 16,000 parameters without Kronecker
-            structure, the loss is no such, or the matrix is 0.
-
-    Note:
-        ``K`` backward passes for ``K`` outputs of an example, batched; and an
-        eigendecomposition of two matrices for each layer, ``(o, o)`` and ``(i, i)``.
-        See Martens and Grosse, "Optimizing neural networks with Kronecker-factored
-        approximate curvature", arXiv:1503.05671 (2015); Grosse and Martens,
-        arXiv:1602.01407 (2016), for convolutions.
+            structure, the loss is not convex in the outputs, or the matrix is 0.
 
     Example:
         >>> from torchattr.influence import KFAC
