@@ -1,7 +1,8 @@
 """Which inputs, and which training examples, made a prediction.
 
 :mod:`torchattr.attr` explains predictions by features, with captum's classes;
-:mod:`torchattr.valuation` values training examples, with pyDVL's;
+:mod:`torchattr.valuation` values training examples by training again, and
+:mod:`torchattr.influence` without, with pyDVL's;
 :mod:`torchattr.games`, :mod:`torchattr.sampling`, :mod:`torchattr.estimation` and
 :mod:`torchattr.training` are what they are made of; :mod:`torchattr.metrics` judges the
 answers and :mod:`torchattr.visualization` draws them.
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from torchattr import attr, errors, estimation, games, sampling
 
 if TYPE_CHECKING:
-    from torchattr import metrics, training, valuation, visualization
+    from torchattr import influence, metrics, training, valuation, visualization
     from torchattr.valuation import DataBanzhaf, DataLOO, DataShapley
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "errors",
     "estimation",
     "games",
+    "influence",
     "metrics",
     "sampling",
     "training",
@@ -42,7 +44,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # ruff: ignore[any-type] (a module or a class)
     # On demand: explaining a prediction must not wait for matplotlib or for valuation.
-    if name in {"metrics", "training", "valuation", "visualization"}:
+    if name in {"influence", "metrics", "training", "valuation", "visualization"}:
         return import_module(f"torchattr.{name}")
     if name in {"DataBanzhaf", "DataLOO", "DataShapley"}:
         return getattr(import_module("torchattr.valuation"), name)
