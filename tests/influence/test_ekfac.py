@@ -285,18 +285,6 @@ def test_batches_do_not_matter(
 
 
 @BOTH
-def test_chunks_do_not_matter(
-    curvature: type[KroneckerFisher], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    case = with_sequence()
-    whole = curvature(case.risk, case.batches()).dense()
-    for module in ("kronecker_pass", "kronecker_factors"):
-        monkeypatch.setattr(f"torchattr.influence.curvature.{module}._ELEMENTS", 1)
-    small = curvature(case.risk, case.batches()).dense()
-    torch.testing.assert_close(small, whole, **CLOSE)
-
-
-@BOTH
 def test_eigenvalues_that_are_noise_are_zero(curvature: type[KroneckerFisher]) -> None:
     case = softmax_regression()
     case.x[:, 0] = 1  # as the bias is; and logits that rise together change nothing
@@ -320,17 +308,50 @@ class Tokens(nn.Module):
         return self.head(self.scale * self.norm(self.embedding(x)).mean(1))
 
 
+def with_tokens() -> Case:
+    return case_of(weighted(Tokens()), labels(28, 5).reshape(7, 4), labels(7, 2))
+
+
 @BOTH
 def test_embedding_norm_and_root_parameters_have_exact_blocks(
     curvature: type[KroneckerFisher],
 ) -> None:
-    case = case_of(weighted(Tokens()), labels(28, 5).reshape(7, 4), labels(7, 2))
+    case = with_tokens()
     assert case.risk.names[0] == "scale"
     exact = by_module(case, exact_fisher(case))
     found = curvature(case.risk, case.batches(3)).dense()
     torch.testing.assert_close(found[:24, :24], exact[:24, :24], **CLOSE)
     assert distance(found[24:, 24:], exact[24:, 24:]) < 1
     assert not found[:24, 24:].any()
+
+
+@BOTH
+@pytest.mark.parametrize("make", [with_sequence, with_tokens])
+def test_chunks_do_not_matter(
+    curvature: type[KroneckerFisher],
+    make: Callable[..., Case],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = make()
+    whole = curvature(case.risk, case.batches()).dense()
+    for module in ("kronecker_pass", "kronecker_factors"):
+        monkeypatch.setattr(f"torchattr.influence.curvature.{module}._ELEMENTS", 1)
+    small = curvature(case.risk, case.batches()).dense()
+    torch.testing.assert_close(small, whole, **CLOSE)
+
+
+@BOTH
+def test_dense_blocks_are_computed_some_examples_at_a_time(
+    curvature: type[KroneckerFisher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = with_tokens()
+    whole = curvature(case.risk, case.batches()).dense()
+    # Two examples of 24 numbers and 2 labels; forward passes are of all at once.
+    monkeypatch.setattr(
+        "torchattr.influence.curvature.kronecker_pass._ELEMENTS", 2 * 2 * 24
+    )
+    small = curvature(case.risk, case.batches()).dense()
+    torch.testing.assert_close(small, whole, **CLOSE)
 
 
 class Tied(nn.Module):

@@ -95,6 +95,12 @@ def test_log_probabilities_have_the_labels_that_they_are_of() -> None:
     for loss in (nn.NLLLoss(), F.nll_loss):
         found = products(loss, log_p, CLASSES)
         torch.testing.assert_close(found, torch.diag_embed(log_p.exp()))
+    grid = GRID_LOGITS.log_softmax(1)
+    for reduction, amount in (("sum", 1), ("mean", 1 / 5)):
+        found = products(nn.NLLLoss(reduction=reduction), grid, GRID)
+        torch.testing.assert_close(
+            found, torch.diag_embed(amount * grid.exp().flatten(1))
+        )
     data = [(randn(9, 2), labels(9, 3))]
     layer = nn.Linear(2, 3).double()
     model = nn.Sequential(layer, nn.LogSoftmax(1))

@@ -29,8 +29,9 @@ class EKFAC(KroneckerFisher):
         loader: The training examples: whatever :class:`Batches` takes.
 
     Note:
-        Two passes over the data like that of :class:`KFAC`. See George et al., "Fast approximate natural gradient
-        descent in a Kronecker-factored eigenbasis", arXiv:1806.03884 (2018).
+        Two passes over the data like that of :class:`KFAC`. See George et al., "Fast
+        approximate natural gradient descent in a Kronecker-factored eigenbasis",
+        arXiv:1806.03884 (2018).
 
     Example:
         >>> import torch
