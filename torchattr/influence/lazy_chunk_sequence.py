@@ -105,7 +105,8 @@ class LazyChunkSequence:
 
         Note:
             A few chunks, or megabytes, are in memory at once. A folder appears when it
-            is complete; into a store that is an object, chunks go one by one.
+            is complete: a run that is killed leaves one beside it that ends in
+            ``.part``. Into a store that is an object, chunks go one by one.
         """
         check_place(path, overwrite=overwrite)
         arrays = (
