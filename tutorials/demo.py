@@ -6,13 +6,14 @@
 # Two small networks are trained on data that scikit-learn bundles and then explained:
 # a convolutional network that reads digits, and one that tells malignant from benign
 # tumours by 30 measurements. Then the question is turned around: which training
-# examples made a network, and which of them have a wrong label? Run it with
-# `make demo`. Pictures and tables are left in `demo_output/`; the claims made on the
-# way are asserted at the end.
+# examples made a network, which of them have a wrong label, and which of them made one
+# prediction? Run it with `make demo`. Pictures and tables are left in `demo_output/`;
+# the claims made on the way are asserted.
 
 # %%
 from __future__ import annotations
 
+import runpy
 import time
 from functools import partial
 from pathlib import Path
@@ -407,6 +408,16 @@ value_histogram(
 )
 removal_plot(curves, label="accuracy on fresh digits", axes=right)
 figure.savefig(output / "digits_removal.png", dpi=110)
+
+# %% [markdown]
+# ## Which training examples made one prediction
+#
+# Values of examples took thousands of trainings. Influence functions need one, and
+# speak of a single prediction: which digits misled a network that misreads another? It
+# is a tutorial of its own, `misread_digit.py`, with claims of its own.
+
+# %%
+runpy.run_path(str(Path(__file__).with_name("misread_digit.py")))
 
 # %% [markdown]
 # ## What was claimed
