@@ -11,6 +11,7 @@ from tests.metrics.learners import classifier
 from tests.metrics.results import SortedResult
 from torchattr.errors import InputError
 from torchattr.games import AdditiveGame, Counted, FunctionGame
+from torchattr.influence import DirectInfluence
 from torchattr.metrics import leave_one_out_correlation
 from torchattr.training import RetrainingGame
 
@@ -77,6 +78,33 @@ def test_of_a_learner_by_its_mean_score():
     game = RetrainingGame(learner, data, test, "log_likelihood")
     assert found.shape == ()
     assert torch.equal(found, leave_one_out_correlation(game, values))
+
+
+def test_influence_foretells_leaving_out_of_ridge_regression():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 3, generator=generator).double()
+    y = x.sum(1, keepdim=True) + torch.randn(200, 1, generator=generator).double()
+    model, weight_decay = torch.nn.Linear(3, 1, bias=False).double(), 1e-3
+
+    def solutions(kept):  # (C, 3, 1): minima of the mean square plus the decay
+        weights = kept.double() / kept.sum(1, keepdim=True)
+        gram = 2 * torch.einsum("cn,ni,nj->cij", weights, x, x)
+        ridge = gram + weight_decay * torch.eye(3).double()
+        return torch.linalg.solve(
+            ridge, 2 * torch.einsum("cn,ni,no->cio", weights, x, y)
+        )
+
+    def value(kept):
+        return -(x[:5] @ solutions(kept) - y[:5]).square().squeeze(2)
+
+    everyone = torch.ones(1, 200, dtype=torch.bool)
+    model.weight.data = solutions(everyone)[0].T.contiguous()
+    influence = DirectInfluence(model, torch.nn.MSELoss(), weight_decay).fit((x, y))
+    scores = influence.influences(x[:5], y[:5], x, y)
+    game = FunctionGame(value, 200)
+    for correlation in ("pearson", "spearman"):
+        found = leave_one_out_correlation(game, scores, correlation=correlation)
+        assert found.mean() > 0.98
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from torchattr.errors import InputError
+from torchattr.influence import DirectInfluence
 from torchattr.metrics import self_influence
 
 X = torch.arange(10.0).reshape(5, 2).double()
@@ -65,3 +66,16 @@ def test_is_asked_batch_by_batch_in_order(data, asked):
 def test_refuses(influence, data, message):
     with pytest.raises(InputError, match=message):
         self_influence(influence, data)
+
+
+def test_is_the_diagonal_of_the_influences():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1).double()
+    influence = DirectInfluence(model, torch.nn.MSELoss(), 1e-3)
+    with pytest.raises(InputError, match="fit"):
+        self_influence(influence, (X, Y))
+    loader = DataLoader(TensorDataset(X, Y), batch_size=2)
+    influence.fit(loader)
+    expected = influence.influences(X, Y).diagonal()
+    torch.testing.assert_close(self_influence(influence, loader), expected)
+    assert (expected > 0).all()
