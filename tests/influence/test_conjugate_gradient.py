@@ -78,9 +78,8 @@ def relative(actual, expected):
 
 @both_spaces
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-@pytest.mark.parametrize("rtol", [1e-2, 1e-4])
-def test_an_answer_has_the_relative_residual_asked_for(shared, dtype, rtol):
-    matrix = definite()
+def test_an_answer_has_the_relative_residual_asked_for(shared, dtype):
+    rtol, matrix = 1e-4, definite()
     sides = randn(5, 60, seed=1) * torch.tensor([[1e-12], [1e-3], [1.0], [10.0], [1e6]])
     solver = ConjugateGradient(matrix.to(dtype), rtol=rtol, solve_simultaneously=shared)
     answer = solver.solve(sides.to(dtype), 1e-3)
@@ -148,9 +147,9 @@ def test_sides_that_are_done_are_multiplied_no_more(shared):
 def test_sharing_takes_fewer_multiplications():
     counts = []
     for shared in (True, False):
-        operator = Counted(definite(200))
+        operator = Counted(definite(120))
         solver = ConjugateGradient(operator, solve_simultaneously=shared)
-        solver.solve(randn(20, 200, seed=1), 1e-4)
+        solver.solve(randn(20, 120, seed=1), 1e-4)
         counts.append(len(operator.widths))
     assert counts[0] < counts[1] / 4
 
@@ -271,6 +270,22 @@ def test_a_matrix_that_is_not_finite_warns():
     assert answer.vectors.isfinite().all()
 
 
+class Changing(Counted):
+    """Another matrix after the first multiplication, as with a loader that changes."""
+
+    def __matmul__(self, vectors):
+        product = super().__matmul__(vectors)
+        return product if len(self.widths) < 2 else 1000 * product
+
+
+@both_spaces
+def test_an_operator_that_changes_gives_nothing_worse_than_nothing(shared):
+    solver = ConjugateGradient(Changing(torch.eye(2)), solve_simultaneously=shared)
+    with pytest.warns(ConvergenceWarning, match=r"residual of 1.0e\+00"):
+        answer = solver.solve(torch.ones(1, 2), 0.0)
+    assert answer.vectors.eq(0).all()
+
+
 def test_a_side_that_is_not_finite_is_refused():
     with pytest.raises(InputError, match="not finite"):
         ConjugateGradient(torch.eye(2)).solve(torch.tensor([[1.0, torch.inf]]), 0.0)
@@ -388,7 +403,7 @@ def test_influence_is_direct_influence_however_data_are_cut(shared):
     direct = DirectInfluence(case.model, case.loss, 1e-3).fit(case.batches())
     x, y = torch.cat([case.x, case.x_test]), torch.cat([case.y, case.y_test])
     expected = direct.influence_factors(x, y)  # more sides than parameters
-    for batches in cuts(case):
+    for batches in cuts(case) if shared else [case.batches(9)]:
         cg = CgInfluence(
             case.model, case.loss, 1e-3, rtol=1e-10, solve_simultaneously=shared
         ).fit(batches)

@@ -124,7 +124,7 @@ def test_sides_that_are_done_leave():
 
 def test_influence_is_direct_influence_however_data_are_cut():
     case = softmax_regression()
-    options = {"regularization": 0.05}
+    options = {"regularization": 0.5}
     direct = DirectInfluence(case.model, case.loss, **options).fit(case.batches())
     x, y = torch.cat([case.x, case.x_test]), torch.cat([case.y, case.y_test])
     expected = direct.influence_factors(x, y)  # more sides than parameters
