@@ -31,6 +31,7 @@ from torchattr.influence import (
     LissaInfluence,
     NestedTorchCatAggregator,
     NystroemSketchInfluence,
+    SecondOrderMode,
     SequentialInfluenceCalculator,
     TorchNumpyConverter,
 )
@@ -85,7 +86,8 @@ print(f"README: {tuple(influences.shape)} influences, in memory and on disk")
 # ## The wine notebook: a network, ten wrong labels, seven ways to solve
 #
 # Three kinds of wine by 13 measurements, 106 bottles to learn from, of which ten have
-# the label of another kind. All classes are given the same regularization.
+# the label of another kind. All classes are given the same regularization, and the
+# Gauss-Newton matrix, which in pyDVL is another one by that name.
 
 # %%
 x, y = (torch.tensor(array) for array in load_wine(return_X_y=True))
@@ -101,17 +103,20 @@ nn_model = nn.Sequential(
     nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3)
 )
 optimizer = torch.optim.Adam(nn_model.parameters(), lr=0.01, weight_decay=0.01)
-for _ in range(200):
+for _ in range(60):  # wrong labels are not learnt by heart yet
     optimizer.zero_grad()
     F.cross_entropy(nn_model(x[train]), labels).backward()
     optimizer.step()
 
 regularization = 0.1
-shared = {"regularization": regularization}
+shared = {
+    "regularization": regularization,
+    "second_order_mode": SecondOrderMode.GAUSS_NEWTON,
+}
 models = {
     "Direct": DirectInfluence(nn_model, F.cross_entropy, **shared),
     "CG": CgInfluence(nn_model, F.cross_entropy, rtol=1e-4, **shared),
-    "LiSSA": LissaInfluence(nn_model, F.cross_entropy, maxiter=2000, **shared),
+    "LiSSA": LissaInfluence(nn_model, F.cross_entropy, **shared),
     "Nystroem, rank 30": NystroemSketchInfluence(
         nn_model, F.cross_entropy, rank=30, **shared
     ),
@@ -121,13 +126,15 @@ models = {
     "EKFAC": EkfacInfluence(
         nn_model, update_diagonal=True, hessian_regularization=regularization
     ),
-    "DataInf": InverseHarmonicMeanInfluence(nn_model, F.cross_entropy, **shared),
+    "DataInf": InverseHarmonicMeanInfluence(
+        nn_model, F.cross_entropy, regularization=regularization
+    ),
 }
 
 # %% [markdown]
 # Two columns compare all scores with those of `DirectInfluence`: correlation of the
 # values and of their ranks. The residual says how far a class is from solving with its
-# own curvature, which for EKFAC and DataInf is a Fisher matrix and not the Hessian.
+# own curvature, which for EKFAC and DataInf is another one.
 
 # %%
 scores, residuals, table = {}, {}, []
@@ -149,11 +156,12 @@ n_parameters = models["Direct"].n_parameters
 print(f"\nWine, a network of {n_parameters} parameters:\n\n{markdown(table)}")
 
 # %% [markdown]
-# Thirty of 222 eigenvalues are not enough here, as their residuals tell. A residual
-# cannot tell that EKFAC's matrix is another one.
+# Thirty of 547 eigenvalues are enough here, since the others are small beside the
+# regularization. No residual can tell that EKFAC's matrix is another one; whether its
+# scores are worse, only retraining can.
 
 # %%
-least = {"Nystroem, rank 30": 0.9, "Arnoldi, rank 30": 0.95, "EKFAC": 0.8, "DataInf": 0}
+least = {"Nystroem, rank 30": 0.99, "EKFAC": 0.75, "DataInf": 0.6}
 for row in table:
     assert float(row["correlation"]) > least.get(row["solver"], 0.999), row
 for name in ("Direct", "CG", "LiSSA"):
