@@ -43,7 +43,7 @@ def dense_solutions(case: Case, regularization: float, cls: type = KFAC) -> Tens
 
 @pytest.mark.parametrize("corrected", [False, True])
 def test_influences_are_those_of_the_dense_matrix(corrected: bool) -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     ekfac = fitted(case, update_diagonal=corrected, hessian_regularization=1e-3)
     factors = dense_solutions(case, 1e-3, EKFAC if corrected else KFAC)
     train = exact_gradients(case.risk, case.x, case.y)
@@ -119,7 +119,7 @@ def test_all_layers_come_from_the_same_passes(corrected: bool, passes: int) -> N
 
 
 def test_another_regularization_needs_no_fit() -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     ekfac = fitted(case, hessian_regularization=1.0)
     asked = (case.x_test, case.y_test)
     torch.testing.assert_close(
@@ -143,7 +143,7 @@ def test_another_regularization_needs_no_fit() -> None:
 
 
 def test_without_regularization_directions_without_curvature_are_left_out() -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     ekfac = EkfacInfluence(case.model).fit(case.batches(7))
     matrix = KFAC(case.risk, case.batches()).dense()
     sides = exact_gradients(case.risk, case.x_test, case.y_test)
@@ -168,7 +168,7 @@ def test_without_regularization_residuals_show_what_no_training_example_shows() 
 
 
 def test_automatic_regularization_is_by_layer() -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     ekfac = fitted(case, regularization="auto")
     matrix = KFAC(case.risk, case.batches()).dense().diagonal()
     assert ekfac.regularization == pytest.approx({
@@ -179,7 +179,7 @@ def test_automatic_regularization_is_by_layer() -> None:
 
 @pytest.mark.parametrize("mode", list(BlockMode))
 def test_other_classes_take_the_same_curvature(mode: BlockMode) -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     direct = DirectInfluence(
         case.model, case.loss, 1e-2, second_order_mode=KFAC, block_structure=mode
     ).fit(case.batches(7))
@@ -200,7 +200,7 @@ def test_other_classes_take_the_same_curvature(mode: BlockMode) -> None:
 
 
 def test_a_fitted_object_survives_a_pickle_and_a_move() -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     ekfac = fitted(case, regularization=1e-2)
     asked = (case.x_test, case.y_test, case.x, case.y)
     other = pickle.loads(pickle.dumps(ekfac))
@@ -226,7 +226,7 @@ def test_arguments() -> None:
 
 
 def test_a_matrix_is_divided_by_whole_layers_and_multiplied_by_its_size() -> None:
-    case = classifier_mlp()
+    case = classifier_mlp(n=12, n_test=4)
     kfac = KFAC(case.risk, case.batches())
     part = kfac.restricted(case.risk.restricted(["2.weight", "2.bias"]))
     torch.testing.assert_close(part.dense(), kfac.dense()[25:, 25:])
