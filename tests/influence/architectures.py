@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -109,6 +109,19 @@ def convolution(**options: Any) -> Callable[[], Architecture]:
         return targets(nn.Sequential(layer, nn.Tanh()), 4, 6, 5)
 
     return make
+
+
+def grouped_at_one_position() -> Architecture:
+    return targets(nn.Sequential(nn.Conv2d(4, 6, 3, groups=2), nn.Tanh()), 4, 3, 3)
+
+
+def wide_on_two_positions() -> Architecture:
+    return targets(nn.Sequential(nn.Linear(12, 10), nn.Tanh()), 2, 12)
+
+
+def without_reduction() -> Architecture:
+    case = targets(nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3)), 2, 4, generic="1")
+    return replace(case, loss=nn.MSELoss(reduction="none"))
 
 
 def image_classifier() -> Architecture:
@@ -305,6 +318,9 @@ ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
     "circular": convolution(padding=1, padding_mode="circular", stride=(1, 2)),
     "grouped": convolution(groups=2, padding=(0, 1), dilation=(1, 2)),
     "valid": convolution(padding="valid"),
+    "grouped at one position": grouped_at_one_position,
+    "wide on two positions": wide_on_two_positions,
+    "without reduction": without_reduction,
     "image classifier": image_classifier,
     "other convolutions": other_convolutions,
     "shared layer": shared_layer,

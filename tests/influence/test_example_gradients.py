@@ -73,7 +73,8 @@ def test_layers_explain_what_they_can(name):
 
 @pytest.mark.parametrize("formed", [False, True])
 @pytest.mark.parametrize(
-    "name", ["linear", "grouped", "same", "shared over sizes", "on a grid"]
+    "name",
+    ["linear", "grouped", "same", "shared over sizes", "grouped at one position"],
 )
 @pytest.mark.parametrize("elements", [1, 10**6])
 def test_ways_and_chunks_make_no_difference(name, formed, elements, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.influence.architectures import checkpointed, classes, shared_layer
+from tests.influence.architectures import checkpointed, classes, cut_off, shared_layer
 from tests.influence.cases import randn, weighted
 from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.layer_calls import recorded_layers
@@ -123,3 +123,9 @@ def test_checkpointed_layers_are_refused():
     case = checkpointed()
     with pytest.raises(RuntimeError, match="checkpoint cannot be recorded"):
         recorded_layers(case.risk, case.risk.parameters(), case.x)
+
+
+def test_layers_without_a_gradient_are_not_recorded():
+    case = cut_off()
+    _, calls = recorded_layers(case.risk, case.risk.parameters(), case.x)
+    assert [call.weight for call in calls] == ["second.weight", "third.weight"]
