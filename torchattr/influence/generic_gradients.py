@@ -31,6 +31,9 @@ def generic_gradients(
     Returns:
         ``(B, n)`` by name.
 
+    Raises:
+        OutOfMemoryError: As PyTorch does, where the gradients do not fit the device.
+
     Example:
         >>> risk = EmpiricalRisk(torch.nn.LayerNorm(3), torch.nn.MSELoss())
         >>> examples = risk.examples(torch.randn(5, 3), torch.ones(5, 3))
