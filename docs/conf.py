@@ -50,6 +50,9 @@ nitpick_ignore_regex = [
         r"py:class",
         r".*\.(FiniteSampler|CountedSampler|Resettable|_Regressor|ScoredModel)",
     ),
+    (r"py:class", r"nn\.Module|Loss|Regularization|BlockStructure|CurvatureChoice"),
+    (r"py:class", r"BatchFunction|.*\.ExampleGradients|da\.Array|Client|DTypeLike"),
+    (r"py:class", r".*\.(LowRankInverse|DiagonalInverse|Columns)"),
     (
         r"py:class",
         r".*\.(HasIndices|Learner)|pathlib\.Path|os\.PathLike|enum\.Enum|pd\..*",

@@ -76,11 +76,17 @@ from torchattr.influence.solvers.kronecker_eigenbasis import KroneckerEigenbasis
 from torchattr.influence.solvers.lissa import LiSSA
 from torchattr.influence.solvers.nystroem_preconditioner import NystroemPreconditioner
 from torchattr.influence.solvers.nystroem_sketch import NystroemSketch
-from torchattr.influence.solvers.preconditioner import Preconditioner
+from torchattr.influence.solvers.preconditioner import (
+    Preconditioner,
+    PreparedPreconditioner,
+)
 from torchattr.influence.solvers.solver import ConvergenceWarning, Solved, Solver
-from torchattr.influence.top_k import TopInfluences
+from torchattr.influence.top_k import Ranked, TopInfluences
 from torchattr.influence.torch_dataset_to_dask_array import torch_dataset_to_dask_array
-from torchattr.influence.torch_numpy_converter import TorchNumpyConverter
+from torchattr.influence.torch_numpy_converter import (
+    NumpyConverter,
+    TorchNumpyConverter,
+)
 
 __all__ = [
     "EKFAC",
@@ -121,10 +127,13 @@ __all__ = [
     "NestedListAggregator",
     "NestedSequenceAggregator",
     "NestedTorchCatAggregator",
+    "NumpyConverter",
     "NystroemPreconditioner",
     "NystroemSketch",
     "NystroemSketchInfluence",
     "Preconditioner",
+    "PreparedPreconditioner",
+    "Ranked",
     "SecondOrderMode",
     "SequenceAggregator",
     "SequentialInfluenceCalculator",

@@ -132,7 +132,8 @@ def _summed_in_features(effects: list[Tensor], groups: FeatureGroups) -> list[Te
     flat = torch.cat([effect.reshape(shape) for effect in effects], dim=2)
     totals = flat.new_zeros(n_test, n_train, groups.n_players)
     summed = totals.scatter_add_(2, owners, flat).gather(2, owners)
-    parts = summed.split([effect[0, 0].numel() for effect in effects], dim=2)
+    sizes = [effect[0, 0].numel() for effect in effects]
+    parts = torch.split(summed, sizes, dim=2)
     return [
         part.reshape(effect.shape) for part, effect in zip(parts, effects, strict=True)
     ]

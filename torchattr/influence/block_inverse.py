@@ -101,7 +101,7 @@ class BlockInverse:
                 f"factors must have shape (M, {sum(sizes)}), as from influence_factors;"
                 f" got {tuple(vectors.shape)}"
             )
-        return dict(zip(self.risks, vectors.split(sizes, 1), strict=True))
+        return dict(zip(self.risks, torch.split(vectors, sizes, 1), strict=True))
 
     def solved(self, gradients: Tensor) -> OrderedDict[str, Tensor]:
         """Solutions by block.

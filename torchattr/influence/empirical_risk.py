@@ -154,7 +154,7 @@ class EmpiricalRisk:
         Returns:
             ``(*lead, *shape)`` for each name.
         """
-        parts = vectors.split(self.sizes, dim=-1)
+        parts = torch.split(vectors, list(self.sizes), dim=-1)
         return {
             name: part.reshape(*vectors.shape[:-1], *shape)
             for name, part, shape in zip(self.names, parts, self.shapes, strict=True)

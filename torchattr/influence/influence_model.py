@@ -129,7 +129,7 @@ class InfluenceModel(PerturbationAttribution):
 
     @property
     def is_thread_safe(self) -> bool:
-        """Whether threads may share this object: not, since the model changes mode."""
+        """Whether threads may share this object; no, since the model changes mode."""
         return False
 
     @property

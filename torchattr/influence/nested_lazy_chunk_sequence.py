@@ -48,7 +48,7 @@ class NestedLazyChunkSequence:
 
     Args:
         generator_factory: Gives an iterable of rows each time it is called, each an
-            iterable of blocks; or :class:`Columns`.
+            iterable of blocks; or ``Columns``.
         len_outer_generator: How many rows or columns it will give, if that is known.
 
     Attributes:

@@ -104,7 +104,7 @@ def automatic(solver: Solver) -> float:
             f"curvature, which is {mean:.3g}. Pass a number, or take a curvature that "
             "is never negative, such as SecondOrderMode.GAUSS_NEWTON"
         )
-    return AUTO_FRACTION * mean
+    return float(AUTO_FRACTION * mean)
 
 
 def _amount(value: object, *, positive: bool) -> _Amount:

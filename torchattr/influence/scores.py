@@ -154,7 +154,7 @@ def _mixed(risk: EmpiricalRisk, factors: Tensor, examples: Examples) -> Inputs:
 
     # Each loss depends on its own example only, so that the derivative of the sum of
     # all gradients in the inputs has every example's own in its place.
-    _, pull = vjp(gradient, examples.inputs)
+    pull = vjp(gradient, examples.inputs)[1]
     rows = max(1, _ROWS // len(examples))
     scores = vmap(pull, chunk_size=rows)(factors)[0]
     return cast(Inputs, tree_map(Tensor.detach, scores))

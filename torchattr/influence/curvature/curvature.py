@@ -69,7 +69,7 @@ class Curvature(ABC):
     Products are made example by example until they have taken as long as the matrix
     would; from then on they are products with the matrix, if that is no larger than
     what a computation keeps anyway, see
-    :func:`~torchattr.influence.curvature.chunk_sizes.working_elements` (2,896
+    ``working_elements`` (2,896
     parameters on a processor). So a solver that needs many of them takes at most twice
     the time of the better way. The matrix is that of the parameters as they were: it is
     made anew when they have changed.

@@ -10,7 +10,10 @@ from torchattr.influence.solvers.kronecker_eigenbasis import KroneckerEigenbasis
 from torchattr.influence.solvers.lissa import LiSSA
 from torchattr.influence.solvers.nystroem_preconditioner import NystroemPreconditioner
 from torchattr.influence.solvers.nystroem_sketch import NystroemSketch
-from torchattr.influence.solvers.preconditioner import Preconditioner
+from torchattr.influence.solvers.preconditioner import (
+    Preconditioner,
+    PreparedPreconditioner,
+)
 from torchattr.influence.solvers.solver import ConvergenceWarning, Solved, Solver
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "NystroemPreconditioner",
     "NystroemSketch",
     "Preconditioner",
+    "PreparedPreconditioner",
     "Solved",
     "Solver",
 ]

@@ -129,7 +129,7 @@ class ConjugateGradient(Solver):
         return Solved(solutions, run.reached.to(vectors.dtype), run.iterations)
 
     def trace(self) -> float:
-        """An estimate; see :func:`trace_estimate`."""
+        """An estimate, by random signs with a fixed seed."""
         return trace_estimate(self.curvature, seed=self._seed)
 
     def to(self, device: torch.device | str) -> Self:

@@ -101,7 +101,7 @@ class LiSSA(Solver):
         return Solved(solutions, series.reached.to(vectors.dtype), series.iterations)
 
     def trace(self) -> float:
-        """An estimate; see :func:`trace_estimate`."""
+        """An estimate, by random signs with a fixed seed."""
         return trace_estimate(self.curvature, seed=self._seed)
 
     def to(self, device: torch.device | str) -> Self:
