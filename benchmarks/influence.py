@@ -41,7 +41,7 @@ from torchattr.influence import (
     NestedTorchCatAggregator,
     SequentialInfluenceCalculator,
 )
-from torchattr.influence.example_gradients import example_gradients
+from torchattr.influence.gradients.example_gradients import example_gradients
 from torchattr.training import TorchLearner
 
 N_TRAIN, N_QUERIES, FEW = 1000, 400, 20

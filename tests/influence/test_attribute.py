@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torchattr.influence.direct_influence import DirectInfluence
 
 from tests.influence.cases import classifier_mlp, labels, randn, weighted
 from torchattr.attr import PerturbationAttribution
 from torchattr.errors import InputError
+from torchattr.influence.direct_influence import DirectInfluence
 from torchattr.influence.influence_mode import InfluenceMode
 
 EXACT = {"rtol": 0, "atol": 1e-10}

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torchattr.influence.direct_influence import DirectInfluence
 
 from tests.influence.cases import (
     Case,
@@ -27,6 +26,7 @@ from tests.influence.cases import (
 from torchattr.errors import InputError
 from torchattr.influence.blocks import BlockMode
 from torchattr.influence.curvature.fisher import Fisher
+from torchattr.influence.direct_influence import DirectInfluence
 from torchattr.influence.influence_mode import InfluenceMode
 from torchattr.influence.second_order_mode import SecondOrderMode
 

@@ -26,6 +26,9 @@ from tests.influence.cases import (
 from torchattr.errors import InputError
 from torchattr.influence.arnoldi_influence import ArnoldiInfluence
 from torchattr.influence.blocks import BlockMode
+from torchattr.influence.calculators.sequential_influence_calculator import (
+    SequentialInfluenceCalculator,
+)
 from torchattr.influence.cg_influence import CgInfluence
 from torchattr.influence.curvature.curvature import dense
 from torchattr.influence.curvature.ekfac import EKFAC
@@ -40,9 +43,6 @@ from torchattr.influence.inverse_harmonic_mean_influence import (
 from torchattr.influence.lissa_influence import LissaInfluence
 from torchattr.influence.nystroem_sketch_influence import NystroemSketchInfluence
 from torchattr.influence.second_order_mode import SecondOrderMode
-from torchattr.influence.sequential_influence_calculator import (
-    SequentialInfluenceCalculator,
-)
 from torchattr.influence.solvers.jacobi_preconditioner import JacobiPreconditioner
 
 REGULARIZATION = 1e-3
@@ -514,11 +514,13 @@ def test_inputs_by_keyword(cls):
 def test_dask_declares_the_dtype_of_the_model():
     # That of x: integers for tokens.
     array = pytest.importorskip("dask.array")
-    from torchattr.influence.dask_influence_calculator import (
+    from torchattr.influence.calculators.dask_influence_calculator import (
         DaskInfluenceCalculator,
         DisableClientSingleThreadCheck,
     )
-    from torchattr.influence.torch_numpy_converter import TorchNumpyConverter
+    from torchattr.influence.calculators.torch_numpy_converter import (
+        TorchNumpyConverter,
+    )
 
     tokens, y = tokens_and_mask()["tokens"], labels(20, 5)
     influence = DirectInfluence(weighted(Tokens()), nn.CrossEntropyLoss(), 1.0)

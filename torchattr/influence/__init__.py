@@ -22,6 +22,40 @@ Example:
 from torchattr.influence.arnoldi_influence import ArnoldiInfluence
 from torchattr.influence.batches import Batches
 from torchattr.influence.blocks import BlockMode
+from torchattr.influence.calculators.dask_chunks import (
+    InvalidDimensionChunksError,
+    ThreadSafetyViolationError,
+    UnalignedChunksError,
+)
+from torchattr.influence.calculators.dask_influence_calculator import (
+    DaskInfluenceCalculator,
+    DisableClientSingleThreadCheck,
+)
+from torchattr.influence.calculators.lazy_chunk_sequence import LazyChunkSequence
+from torchattr.influence.calculators.nested_lazy_chunk_sequence import (
+    NestedLazyChunkSequence,
+)
+from torchattr.influence.calculators.nested_sequence_aggregator import (
+    NestedListAggregator,
+    NestedSequenceAggregator,
+    NestedTorchCatAggregator,
+)
+from torchattr.influence.calculators.sequence_aggregator import (
+    ListAggregator,
+    SequenceAggregator,
+    TorchCatAggregator,
+)
+from torchattr.influence.calculators.sequential_influence_calculator import (
+    SequentialInfluenceCalculator,
+)
+from torchattr.influence.calculators.top_k import Ranked, TopInfluences
+from torchattr.influence.calculators.torch_dataset_to_dask_array import (
+    torch_dataset_to_dask_array,
+)
+from torchattr.influence.calculators.torch_numpy_converter import (
+    NumpyConverter,
+    TorchNumpyConverter,
+)
 from torchattr.influence.cg_influence import CgInfluence
 from torchattr.influence.curvature.curvature import Curvature, LinearOperator
 from torchattr.influence.curvature.ekfac import EKFAC
@@ -31,15 +65,6 @@ from torchattr.influence.curvature.gauss_newton import GaussNewton
 from torchattr.influence.curvature.hessian import Hessian
 from torchattr.influence.curvature.identity import Identity
 from torchattr.influence.curvature.kfac import KFAC
-from torchattr.influence.dask_chunks import (
-    InvalidDimensionChunksError,
-    ThreadSafetyViolationError,
-    UnalignedChunksError,
-)
-from torchattr.influence.dask_influence_calculator import (
-    DaskInfluenceCalculator,
-    DisableClientSingleThreadCheck,
-)
 from torchattr.influence.direct_influence import DirectInfluence
 from torchattr.influence.ekfac_influence import EkfacInfluence
 from torchattr.influence.empirical_risk import EmpiricalRisk
@@ -48,24 +73,9 @@ from torchattr.influence.influence_mode import InfluenceMode
 from torchattr.influence.inverse_harmonic_mean_influence import (
     InverseHarmonicMeanInfluence,
 )
-from torchattr.influence.lazy_chunk_sequence import LazyChunkSequence
 from torchattr.influence.lissa_influence import LissaInfluence
-from torchattr.influence.nested_lazy_chunk_sequence import NestedLazyChunkSequence
-from torchattr.influence.nested_sequence_aggregator import (
-    NestedListAggregator,
-    NestedSequenceAggregator,
-    NestedTorchCatAggregator,
-)
 from torchattr.influence.nystroem_sketch_influence import NystroemSketchInfluence
 from torchattr.influence.second_order_mode import SecondOrderMode
-from torchattr.influence.sequence_aggregator import (
-    ListAggregator,
-    SequenceAggregator,
-    TorchCatAggregator,
-)
-from torchattr.influence.sequential_influence_calculator import (
-    SequentialInfluenceCalculator,
-)
 from torchattr.influence.solvers.arnoldi import Arnoldi
 from torchattr.influence.solvers.cholesky import Cholesky
 from torchattr.influence.solvers.conjugate_gradient import ConjugateGradient
@@ -81,12 +91,6 @@ from torchattr.influence.solvers.preconditioner import (
     PreparedPreconditioner,
 )
 from torchattr.influence.solvers.solver import ConvergenceWarning, Solved, Solver
-from torchattr.influence.top_k import Ranked, TopInfluences
-from torchattr.influence.torch_dataset_to_dask_array import torch_dataset_to_dask_array
-from torchattr.influence.torch_numpy_converter import (
-    NumpyConverter,
-    TorchNumpyConverter,
-)
 
 __all__ = [
     "EKFAC",

@@ -18,7 +18,7 @@ from torchattr.influence.attribution_arguments import (
     summed_in_groups,
     weighted_by_change,
 )
-from torchattr.influence.example_gradients import ExampleGradients
+from torchattr.influence.gradients.example_gradients import ExampleGradients
 from torchattr.influence.influence_mode import InfluenceMode, checked_mode
 from torchattr.influence.influence_model import InfluenceModel
 from torchattr.influence.scores import mixed_scores, streamed_gradients, up_scores

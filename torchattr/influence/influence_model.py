@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torchattr.influence.model_check import check_model
 
 from torchattr.errors import InputError
 from torchattr.games.attribution import PerturbationAttribution
@@ -18,6 +17,7 @@ from torchattr.influence.block_inverse import BlockInverse
 from torchattr.influence.blocks import BlockMode, BlockStructure, blocks_of
 from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.empirical_risk import EmpiricalRisk, Loss
+from torchattr.influence.model_check import check_model
 from torchattr.influence.regularization import Regularization, one_of
 from torchattr.influence.scores import streamed_gradients
 from torchattr.influence.second_order_mode import (

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 from torch.utils._pytree import tree_map
-from torchattr.influence.example_gradients import ExampleGradients, example_gradients
 
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples, Inputs
 from torchattr.influence.empirical_risk import EmpiricalRisk
+from torchattr.influence.gradients.example_gradients import (
+    ExampleGradients,
+    example_gradients,
+)
 
 __all__ = [
     "examples_at_once",

@@ -17,7 +17,7 @@ from torchattr.influence.curvature.chunk_sizes import (
 from torchattr.influence.curvature.curvature import Curvature
 from torchattr.influence.curvature.matrix_sum import MatrixSum, Whole
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.example_gradients import example_gradients
+from torchattr.influence.gradients.example_gradients import example_gradients
 
 __all__ = ["EmpiricalFisher"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from torchattr.influence.layer_calls import LayerCall
+from torchattr.influence.gradients.layer_calls import LayerCall
 
 __all__ = ["KroneckerLayer"]
 

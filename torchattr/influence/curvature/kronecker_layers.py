@@ -13,7 +13,7 @@ from torchattr.games.examples import Examples
 from torchattr.influence.curvature.batched_gradients import batched_gradients
 from torchattr.influence.curvature.kronecker_layer import KroneckerLayer
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import LayerCall, recorded_layers
+from torchattr.influence.gradients.layer_calls import LayerCall, recorded_layers
 
 __all__ = ["MAX_DENSE", "ModelLayers", "found_layers"]
 

@@ -16,7 +16,7 @@ from torchattr.influence.curvature.kronecker_layer import KroneckerLayer
 from torchattr.influence.curvature.kronecker_layers import ModelLayers
 from torchattr.influence.curvature.output_fisher_roots import output_fisher_roots
 from torchattr.influence.empirical_risk import EmpiricalRisk, Parameters
-from torchattr.influence.layer_calls import recorded_layers
+from torchattr.influence.gradients.layer_calls import recorded_layers
 from torchattr.influence.scores import in_chunks
 
 __all__ = ["LabelledExamples", "labelled_examples"]

@@ -12,7 +12,7 @@ from torchattr.games.examples import Examples
 from torchattr.influence.curvature.chunk_sizes import saved_elements
 from torchattr.influence.curvature.layer_terms import LayerSlot
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import LayerCall, recorded_layers
+from torchattr.influence.gradients.layer_calls import LayerCall, recorded_layers
 
 __all__ = ["LayerPlan", "layer_plan"]
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchattr.games.examples import Examples, map_inputs
 from torchattr.influence.curvature.output_hessians import flat_outputs
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.example_gradients import example_gradients
+from torchattr.influence.gradients.example_gradients import example_gradients
 
 __all__ = ["inner_product", "output_jacobians"]
 

@@ -12,7 +12,7 @@ from torchattr.influence.curvature.layer_plan import LayerPlan
 from torchattr.influence.curvature.layer_terms import LayerFactors
 from torchattr.influence.curvature.output_hessians import flat_outputs, output_hessians
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import LayerCall, recorded_layers
+from torchattr.influence.gradients.layer_calls import LayerCall, recorded_layers
 
 __all__ = ["FactorsOf", "gauss_newton_factors", "hessian_factors"]
 

@@ -10,10 +10,10 @@ from typing import Any
 from numpy.typing import NDArray
 from torch import Tensor
 
-from torchattr.influence.example_gradients import ExampleGradients
+from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
+from torchattr.influence.gradients.example_gradients import ExampleGradients
 from torchattr.influence.influence import Influence
 from torchattr.influence.influence_mode import InfluenceMode
-from torchattr.influence.torch_numpy_converter import NumpyConverter
 
 __all__ = [
     "Reading",

@@ -6,17 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from torchattr.errors import InputError
-from torchattr.influence.factor_chunks import (
+from torchattr.influence.calculators.factor_chunks import (
     FactorChunks,
     GivenFactors,
     SolvedFactors,
 )
+from torchattr.influence.calculators.influence_table import InfluenceTable
+from torchattr.influence.calculators.lazy_batches import LazyBatches
+from torchattr.influence.calculators.lazy_chunk_sequence import LazyChunkSequence
+from torchattr.influence.calculators.nested_lazy_chunk_sequence import (
+    NestedLazyChunkSequence,
+)
 from torchattr.influence.influence import Influence
 from torchattr.influence.influence_mode import InfluenceMode, checked_mode
-from torchattr.influence.influence_table import InfluenceTable
-from torchattr.influence.lazy_batches import LazyBatches
-from torchattr.influence.lazy_chunk_sequence import LazyChunkSequence
-from torchattr.influence.nested_lazy_chunk_sequence import NestedLazyChunkSequence
 
 __all__ = ["SequentialInfluenceCalculator"]
 

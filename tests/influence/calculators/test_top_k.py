@@ -8,19 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.influence.test_lazy_chunk_sequences import table
 
 from tests.influence.cases import classifier_mlp, randn
 from tests.influence.cases import with_random_curvature as fitted
-from tests.influence.test_lazy_chunk_sequences import table
 from torchattr.errors import InputError
-from torchattr.influence.influence_mode import InfluenceMode
-from torchattr.influence.nested_lazy_chunk_sequence import (
+from torchattr.influence.calculators.nested_lazy_chunk_sequence import (
     Columns,
     NestedLazyChunkSequence,
 )
-from torchattr.influence.sequential_influence_calculator import (
+from torchattr.influence.calculators.sequential_influence_calculator import (
     SequentialInfluenceCalculator,
 )
+from torchattr.influence.influence_mode import InfluenceMode
 
 
 @given(

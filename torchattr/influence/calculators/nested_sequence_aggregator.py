@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from torchattr.influence.joined_chunks import joined
+from torchattr.influence.calculators.joined_chunks import joined
 
 if TYPE_CHECKING:
-    from torchattr.influence.nested_lazy_chunk_sequence import NestedLazyChunkSequence
+    from torchattr.influence.calculators.nested_lazy_chunk_sequence import (
+        NestedLazyChunkSequence,
+    )
 
 __all__ = [
     "NestedListAggregator",

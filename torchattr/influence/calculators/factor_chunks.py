@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from torchattr.errors import InputError
+from torchattr.influence.calculators.lazy_batches import LazyBatches, known_length
+from torchattr.influence.calculators.lazy_chunk_sequence import LazyChunkSequence
 from torchattr.influence.influence import Influence
-from torchattr.influence.lazy_batches import LazyBatches, known_length
-from torchattr.influence.lazy_chunk_sequence import LazyChunkSequence
 
 __all__ = ["FactorChunks", "GivenFactors", "SolvedFactors"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from torchattr.influence.factor_chunks import FactorChunks
+from torchattr.influence.calculators.factor_chunks import FactorChunks
+from torchattr.influence.calculators.joined_chunks import parts
+from torchattr.influence.calculators.lazy_batches import LazyBatches
+from torchattr.influence.calculators.nested_lazy_chunk_sequence import Columns
 from torchattr.influence.influence import Influence
 from torchattr.influence.influence_mode import InfluenceMode
-from torchattr.influence.joined_chunks import parts
-from torchattr.influence.lazy_batches import LazyBatches
-from torchattr.influence.nested_lazy_chunk_sequence import Columns
 
 __all__ = ["InfluenceTable"]
 

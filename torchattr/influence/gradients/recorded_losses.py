@@ -13,7 +13,11 @@ from torch.autograd.graph import disable_saved_tensors_hooks
 
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import CHECKPOINTED, LayerCall, LayerRecorder
+from torchattr.influence.gradients.layer_calls import (
+    CHECKPOINTED,
+    LayerCall,
+    LayerRecorder,
+)
 
 __all__ = ["RecordedLosses", "recorded_losses"]
 

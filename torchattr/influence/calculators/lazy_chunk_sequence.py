@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from torchattr.errors import InputError
-from torchattr.influence.nested_sequence_aggregator import NestedSequenceAggregator
-from torchattr.influence.progress_bar import counted
-from torchattr.influence.sequence_aggregator import ListAggregator, SequenceAggregator
-from torchattr.influence.torch_numpy_converter import NumpyConverter
-from torchattr.influence.zarr_store import StoreLike, check_place, store_strips
+from torchattr.influence.calculators.nested_sequence_aggregator import (
+    NestedSequenceAggregator,
+)
+from torchattr.influence.calculators.progress_bar import counted
+from torchattr.influence.calculators.sequence_aggregator import (
+    ListAggregator,
+    SequenceAggregator,
+)
+from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
+from torchattr.influence.calculators.zarr_store import (
+    StoreLike,
+    check_place,
+    store_strips,
+)
 
 __all__ = ["LazyChunkSequence"]
 

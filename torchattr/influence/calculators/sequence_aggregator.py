@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from torchattr.influence.joined_chunks import joined
+from torchattr.influence.calculators.joined_chunks import joined
 
 if TYPE_CHECKING:
-    from torchattr.influence.lazy_chunk_sequence import LazyChunkSequence
+    from torchattr.influence.calculators.lazy_chunk_sequence import LazyChunkSequence
 
 __all__ = ["ListAggregator", "SequenceAggregator", "TorchCatAggregator"]
 

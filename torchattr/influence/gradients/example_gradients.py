@@ -10,14 +10,17 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.generic_gradients import generic_gradients
-from torchattr.influence.model_check import refuse_inference_mode
-from torchattr.influence.parameter_gradients import (
+from torchattr.influence.gradients.generic_gradients import generic_gradients
+from torchattr.influence.gradients.parameter_gradients import (
     HeldGradients,
     OuterProducts,
     ParameterGradients,
 )
-from torchattr.influence.recorded_losses import RecordedLosses, recorded_losses
+from torchattr.influence.gradients.recorded_losses import (
+    RecordedLosses,
+    recorded_losses,
+)
+from torchattr.influence.model_check import refuse_inference_mode
 
 __all__ = ["ExampleGradients", "example_gradients"]
 

@@ -13,12 +13,14 @@ from tests.influence.cases import Case, classifier_mlp, labels, randn, weighted
 from tests.influence.cases import with_random_curvature as fitted
 from torchattr.errors import InputError
 from torchattr.influence import scores
-from torchattr.influence.influence_mode import InfluenceMode
-from torchattr.influence.nested_sequence_aggregator import NestedTorchCatAggregator
-from torchattr.influence.sequence_aggregator import TorchCatAggregator
-from torchattr.influence.sequential_influence_calculator import (
+from torchattr.influence.calculators.nested_sequence_aggregator import (
+    NestedTorchCatAggregator,
+)
+from torchattr.influence.calculators.sequence_aggregator import TorchCatAggregator
+from torchattr.influence.calculators.sequential_influence_calculator import (
     SequentialInfluenceCalculator,
 )
+from torchattr.influence.influence_mode import InfluenceMode
 
 PERTURBATION = InfluenceMode.Perturbation
 modes = pytest.mark.parametrize("mode", InfluenceMode)

@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchattr.errors import InputError
-from torchattr.influence.nested_sequence_aggregator import (
+from torchattr.influence.calculators.nested_sequence_aggregator import (
     NestedListAggregator,
     NestedSequenceAggregator,
 )
-from torchattr.influence.progress_bar import counted
-from torchattr.influence.sequence_aggregator import SequenceAggregator
-from torchattr.influence.top_k import TopInfluences, top_influences
-from torchattr.influence.torch_numpy_converter import NumpyConverter
-from torchattr.influence.zarr_store import StoreLike, check_place, store_strips
+from torchattr.influence.calculators.progress_bar import counted
+from torchattr.influence.calculators.sequence_aggregator import SequenceAggregator
+from torchattr.influence.calculators.top_k import TopInfluences, top_influences
+from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
+from torchattr.influence.calculators.zarr_store import (
+    StoreLike,
+    check_place,
+    store_strips,
+)
 
 __all__ = ["Columns", "NestedLazyChunkSequence"]
 

@@ -17,18 +17,20 @@ from tests.influence.cases import Case, classifier_mlp, labels, randn, weighted
 from tests.influence.cases import with_random_curvature as fitted
 from torchattr.errors import InputError, MissingExtraError
 from torchattr.influence import dask_tasks
-from torchattr.influence.dask_chunks import (
+from torchattr.influence.calculators.dask_chunks import (
     InvalidDimensionChunksError,
     ThreadSafetyViolationError,
     UnalignedChunksError,
 )
-from torchattr.influence.dask_influence_calculator import (
+from torchattr.influence.calculators.dask_influence_calculator import (
     DaskInfluenceCalculator,
     DisableClientSingleThreadCheck,
 )
+from torchattr.influence.calculators.torch_dataset_to_dask_array import (
+    torch_dataset_to_dask_array,
+)
+from torchattr.influence.calculators.torch_numpy_converter import TorchNumpyConverter
 from torchattr.influence.influence_mode import InfluenceMode
-from torchattr.influence.torch_dataset_to_dask_array import torch_dataset_to_dask_array
-from torchattr.influence.torch_numpy_converter import TorchNumpyConverter
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -108,7 +110,7 @@ def test_each_chunk_is_computed_once(calculator, case, monkeypatch):
 
         return call
 
-    module = "torchattr.influence.dask_influence_calculator."
+    module = "torchattr.influence.calculators.dask_influence_calculator."
     for name in ("factors_of_chunk", "gradients_of_chunk"):
         monkeypatch.setattr(module + name, counted(getattr(dask_tasks, name)))
     calculator.influences(*arrays(case)).compute()

@@ -178,7 +178,7 @@ def aligned_chunks(x: Any, y: da.Array, side: str) -> ChunkedExamples:
 
 def _chunks(array: Any, name: str) -> tuple[tuple[int, ...], ...]:
     # Whoever has one has Dask imported; whoever has none need not.
-    from torchattr.influence.dask_modules import dask_array
+    from torchattr.influence.calculators.dask_modules import dask_array
 
     if not isinstance(array, dask_array().Array) or array.ndim == 0:
         raise InputError(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from tests.influence.architectures import checkpointed, classes, cut_off, shared_layer
 from tests.influence.cases import randn, weighted
 from torchattr.influence.empirical_risk import EmpiricalRisk
-from torchattr.influence.layer_calls import recorded_layers
+from torchattr.influence.gradients.layer_calls import recorded_layers
 
 
 def only_call(model, x):

@@ -11,22 +11,22 @@ import torch
 
 from tests.influence.cases import randn
 from torchattr.errors import InputError, MissingExtraError
-from torchattr.influence.lazy_chunk_sequence import LazyChunkSequence
-from torchattr.influence.nested_lazy_chunk_sequence import (
+from torchattr.influence.calculators.lazy_chunk_sequence import LazyChunkSequence
+from torchattr.influence.calculators.nested_lazy_chunk_sequence import (
     Columns,
     NestedLazyChunkSequence,
 )
-from torchattr.influence.nested_sequence_aggregator import (
+from torchattr.influence.calculators.nested_sequence_aggregator import (
     NestedListAggregator,
     NestedSequenceAggregator,
     NestedTorchCatAggregator,
 )
-from torchattr.influence.sequence_aggregator import (
+from torchattr.influence.calculators.sequence_aggregator import (
     ListAggregator,
     SequenceAggregator,
     TorchCatAggregator,
 )
-from torchattr.influence.torch_numpy_converter import TorchNumpyConverter
+from torchattr.influence.calculators.torch_numpy_converter import TorchNumpyConverter
 
 zarr = pytest.importorskip("zarr")
 CONVERTER = TorchNumpyConverter()

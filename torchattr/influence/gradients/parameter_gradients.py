@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from torchattr.influence.layer_calls import LayerCall
+from torchattr.influence.gradients.layer_calls import LayerCall
 
 __all__ = ["HeldGradients", "OuterProducts", "ParameterGradients"]
 
@@ -93,7 +93,7 @@ class OuterProducts(ParameterGradients):
 
     Example:
         >>> from torchattr.influence.empirical_risk import EmpiricalRisk
-        >>> from torchattr.influence.layer_calls import recorded_layers
+        >>> from torchattr.influence.gradients.layer_calls import recorded_layers
         >>> risk = EmpiricalRisk(torch.nn.Linear(2, 1), torch.nn.MSELoss())
         >>> outputs, calls = recorded_layers(risk, risk.parameters(), torch.eye(2))
         >>> OuterProducts(calls, [torch.full((2, 1), 3.0)]).dense()

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from torchattr.errors import InputError
 from torchattr.games.counts import as_count
-from torchattr.influence.dask_modules import dask_array, dask_module
+from torchattr.influence.calculators.dask_modules import dask_array, dask_module
 
 if TYPE_CHECKING:
     import dask.array as da

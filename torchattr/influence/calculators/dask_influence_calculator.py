@@ -11,29 +11,29 @@ import numpy as np
 import torch
 
 from torchattr.errors import InputError
-from torchattr.influence.dask_chunks import (
+from torchattr.influence.calculators.dask_chunks import (
     ChunkedExamples,
     ThreadSafetyViolationError,
     aligned_chunks,
     chunk_key,
     chunk_sizes,
 )
-from torchattr.influence.dask_modules import (
+from torchattr.influence.calculators.dask_modules import (
     dask_array,
     dask_module,
     distributed,
     highlevel_graph,
 )
-from torchattr.influence.dask_tasks import (
+from torchattr.influence.calculators.dask_tasks import (
     Reading,
     factors_of_chunk,
     gradients_of_chunk,
     perturbations_of_chunk,
     scores_of_chunk,
 )
+from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
 from torchattr.influence.influence import Influence
 from torchattr.influence.influence_mode import InfluenceMode, checked_mode
-from torchattr.influence.torch_numpy_converter import NumpyConverter
 
 if TYPE_CHECKING:
     import dask.array as da
