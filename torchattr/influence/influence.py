@@ -69,9 +69,9 @@ class Influence(InfluenceModel):
     Example:
         >>> from torchattr.influence import DirectInfluence
         >>> x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [3.0]])
-        >>> model = nn.Linear(1, 1, bias=False)
+        >>> model = torch.nn.Linear(1, 1, bias=False)
         >>> _ = model.weight.data.fill_(1.4)  # least squares
-        >>> influence = DirectInfluence(model, nn.MSELoss()).fit([(x, y)])
+        >>> influence = DirectInfluence(model, torch.nn.MSELoss()).fit([(x, y)])
         >>> influence.influences(x, y)
         tensor([[ 0.1280, -0.1280],
                 [-0.1280,  0.1280]])

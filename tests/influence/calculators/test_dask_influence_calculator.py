@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 from tests.influence.cases import Case, classifier_mlp, labels, randn, weighted
 from tests.influence.cases import with_random_curvature as fitted
 from torchattr.errors import InputError, MissingExtraError
-from torchattr.influence import dask_tasks
+from torchattr.influence.calculators import dask_tasks
 from torchattr.influence.calculators.dask_chunks import (
     InvalidDimensionChunksError,
     ThreadSafetyViolationError,

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.influence.test_lazy_chunk_sequences import table
 
+from tests.influence.calculators.test_lazy_chunk_sequences import table
 from tests.influence.cases import classifier_mlp, randn
 from tests.influence.cases import with_random_curvature as fitted
 from torchattr.errors import InputError

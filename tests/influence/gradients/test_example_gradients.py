@@ -18,8 +18,8 @@ from tests.influence.architectures import (
 )
 from tests.influence.cases import labels, randn, weighted
 from torchattr.errors import InputError
-from torchattr.influence import parameter_gradients
 from torchattr.influence.empirical_risk import EmpiricalRisk
+from torchattr.influence.gradients import parameter_gradients
 from torchattr.influence.gradients.example_gradients import example_gradients
 from torchattr.influence.gradients.recorded_losses import recorded_losses
 
