@@ -28,6 +28,7 @@ tutorials: $(VENV)/demo.stamp ## Run every tutorial; each asserts what it claims
 	$(BIN)/python tutorials/demo.py
 	$(BIN)/python tutorials/grouped_measurements.py
 	$(BIN)/python tutorials/valuation_with_pydvl_names.py
+	$(BIN)/python tutorials/influence_with_pydvl_names.py
 
 check: format-check lint types test ## Everything a commit must pass (test runs the examples too)
 
@@ -55,6 +56,9 @@ bench: $(VENV)/bench.stamp ## Measure against plain loops, captum, shap and shap
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.mislabel
+	$(BIN)/python -m benchmarks.lds
+	$(BIN)/python -m benchmarks.self_influence
+	$(BIN)/python -m benchmarks.influence_memory
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.accuracy
 
