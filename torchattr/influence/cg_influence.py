@@ -25,8 +25,7 @@ __all__ = ["CgInfluence"]
 class CgInfluence(Influence):
     r"""Influence by products with the curvature, to a tolerance that is kept.
 
-    For more parameters than a dense matrix allows, or few gradients to solve for: the
-    memory it takes is that of some vectors of ``P`` numbers for each gradient. Every
+    For more parameters than a dense matrix allows, or few gradients to solve for. Every
     multiplication reads the training data once; so the more gradients a question has,
     the less each costs. See :class:`ConjugateGradient` for how they share what they
     learn of the curvature and for indefinite Hessians, and :class:`Influence` for the
@@ -42,7 +41,8 @@ class CgInfluence(Influence):
             reached.
         atol: No warning is given for gradients no longer than this, which are solved
             for like the others.
-        maxiter: Most multiplications; ten times the number of parameters if ``None``.
+        maxiter: Most multiplications for the gradients that are solved for at once;
+            ten times the number of parameters if ``None``.
         preconditioner: Such as ``NystroemPreconditioner(50)``, made anew for each
             block.
         solve_simultaneously: Whether all gradients share one Krylov space.
