@@ -131,3 +131,67 @@ def test_examples_that_are_none_are_refused():
         EmpiricalRisk(CASE.model, "mse")
     with pytest.raises(InputError, match=r"bias2.*weight, bias"):
         EmpiricalRisk(CASE.model, nn.MSELoss(), ["bias2"])
+
+
+class TiedInside(nn.Module):
+    """One parameter, and one buffer, under two names of one module."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Parameter(randn(3, 3))
+        self.second = self.first
+        self.register_buffer("scale", randn(3))
+        self.register_buffer("again", self.scale)
+
+    def forward(self, x):
+        return torch.tanh(x @ self.first * self.scale) @ self.second * self.again
+
+
+def registered_twice():
+    layer = nn.Linear(3, 3)
+    return nn.Sequential(layer, nn.Tanh(), layer, nn.BatchNorm1d(3))
+
+
+def tied():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    return model
+
+
+def identities(model):
+    tensors = [*model.named_parameters(remove_duplicate=False)]
+    tensors += model.named_buffers(remove_duplicate=False)
+    return [(name, type(tensor), id(tensor)) for name, tensor in tensors]
+
+
+@pytest.mark.parametrize("make", [registered_twice, tied, TiedInside])
+def test_what_has_two_names_varies_under_both_and_stays_what_it_was(make):
+    model = make().double()
+    if make is TiedInside:  # (a change of dtype unties buffers)
+        model.again = model.scale
+    before = identities(model)
+    x, y = CASE.x, labels(30, 3)
+    risk = EmpiricalRisk(model, nn.CrossEntropyLoss())
+    moved = {name: 1.5 * value for name, value in risk.parameters().items()}
+    with risk.evaluating():
+        found = risk.losses(moved, risk.examples(x, y))
+    assert identities(model) == before
+    for parameter in model.parameters():
+        parameter.data *= 1.5
+    expected = F.cross_entropy(model.eval()(x), y, reduction="none")
+    torch.testing.assert_close(found, expected.detach(), rtol=0, atol=1e-12)
+
+
+def test_a_parameter_that_is_a_number():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.tensor(2.0))
+
+        def forward(self, x):
+            return self.factor * x
+
+    risk = EmpiricalRisk(Scaled(), nn.MSELoss())
+    assert risk.unflatten(torch.ones(1))["factor"].shape == ()
+    assert risk.unflatten(torch.ones(5, 1))["factor"].shape == (5,)
+    assert risk.flatten(risk.parameters()).tolist() == [2.0]

@@ -156,7 +156,7 @@ class EmpiricalRisk:
         """
         parts = torch.split(vectors, list(self.sizes), dim=-1)
         return {
-            name: part.reshape(*vectors.shape[:-1], *shape)
+            name: part.reshape((*vectors.shape[:-1], *shape))
             for name, part, shape in zip(self.names, parts, self.shapes, strict=True)
         }
 
@@ -190,21 +190,15 @@ class EmpiricalRisk:
         Returns:
             The model's outputs.
         """
-        fixed = {
-            name: parameter.detach()
-            for name, parameter in self.model.named_parameters()
-            if name not in parameters
-        }
-        # Copies: what a forward pass does to a buffer is not done to the model's.
-        buffers = {
-            n: buffer.detach().clone() for n, buffer in self.model.named_buffers()
-        }
+        tensors = self._tensors(parameters)
         positional = inputs if isinstance(inputs, tuple) else ()
         if isinstance(inputs, Tensor):
             positional = (inputs,)
         keywords = inputs if isinstance(inputs, dict) else {}
+        # Its own tying puts a module that has two names back as a module of plain
+        # tensors (torch 2.13).
         return functional_call(
-            self.model, {**fixed, **buffers, **parameters}, positional, keywords
+            self.model, tensors, positional, keywords, tie_weights=False
         )
 
     def output_losses(self, outputs: Any, targets: Tensor) -> Tensor:
@@ -271,6 +265,20 @@ class EmpiricalRisk:
         finally:
             for module, training in modes:
                 module.training = training
+
+    def _tensors(self, parameters: Parameters) -> dict[str, Tensor]:
+        """All tensors of the model; those that vary under all their names."""
+        given = {self.model.get_parameter(n): value for n, value in parameters.items()}
+        # What a forward pass does to a buffer is not done to the model's.
+        copies = {buffer: buffer.detach().clone() for buffer in self.model.buffers()}
+        found: dict[str, Tensor] = {}
+        for path, module in self.model.named_modules():
+            own = {"prefix": path, "recurse": False, "remove_duplicate": False}
+            for name, parameter in module.named_parameters(**own):
+                found[name] = given.get(parameter, parameter.detach())
+            for name, buffer in module.named_buffers(**own):
+                found[name] = copies[buffer]
+        return found
 
     def _adapted(self, tensor: Tensor) -> Tensor:
         dtype = self.dtype if tensor.is_floating_point() else tensor.dtype
