@@ -29,7 +29,6 @@ from torchattr.influence.second_order_mode import SecondOrderMode
 PLENTY = 1000  # of rank: more than there are parameters
 SOLVERS = {
     "direct": DirectInfluence,
-    "conjugate gradients": partial(CgInfluence, rtol=1e-10),
     "block conjugate gradients": partial(
         CgInfluence, rtol=1e-10, solve_simultaneously=True
     ),
@@ -86,8 +85,8 @@ def test_solvers_agree_with_the_direct_one_at_small_regularization(make, n_test,
 def test_solvers_take_any_curvature_and_any_blocks(make, mode):
     case = classifier_mlp()
     options = {"second_order_mode": mode, "block_structure": BlockMode.LAYER_WISE}
-    expected = fitted(DirectInfluence, case, 0.01, **options)
-    found = fitted(make, case, 0.01, **options)
+    expected = fitted(DirectInfluence, case, 0.1, **options)
+    found = fitted(make, case, 0.1, **options)
     assert found.block_names == ["0", "2"]
     for m in InfluenceMode:
         torch.testing.assert_close(
