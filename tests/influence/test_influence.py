@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 from tests.influence.cases import (
     Case,
@@ -438,6 +439,18 @@ def test_a_fitted_object_survives_a_round_trip_and_a_move():
     torch.testing.assert_close(again.influences(*both), expected, **EXACT)
     assert again.to("cpu") is again
     torch.testing.assert_close(again.influences(*both), expected, **EXACT)
+
+
+def test_a_loader_that_cannot_be_pickled_is_not_kept():
+    case = classifier_mlp()
+    loader = DataLoader(
+        TensorDataset(case.x, case.y),
+        batch_size=4,
+        collate_fn=lambda b: default_collate(b),
+    )
+    influence = DirectInfluence(case.model, case.loss, SMALL).fit(loader)
+    again = pickle.loads(pickle.dumps(influence))
+    assert again.relative_residuals(case.x, case.y).max() < 1e-10
 
 
 def test_single_precision_stays_single():

@@ -130,7 +130,8 @@ class BlockInverse:
         for block, side in self.split(gradients).items():
             solver, amount = self.solvers[block], self._amount(block)
             solution = solver.solve(side, amount).vectors
-            reached = (solver.curvature @ solution.T).T + amount * solution
+            columns = solution.T.to(solver.curvature.dtype)
+            reached = (solver.curvature @ columns).T + amount * solution
             squares += (reached - side).square().sum(1)
         sizes = torch.linalg.vector_norm(gradients, dim=1)
         return torch.where(squares == 0, squares, squares.sqrt() / sizes)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.solvers.solver import Solved, Solver
 from torchattr.influence.solvers.symmetric_factors import SymmetricFactors, factorized
-from torchattr.influence.solvers.symmetric_matrix import moved, symmetric_matrix
+from torchattr.influence.solvers.symmetric_matrix import symmetric_matrix
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,8 +54,9 @@ class Cholesky(Solver):
     """
 
     def __init__(self, curvature: LinearOperator) -> None:
-        super().__init__(curvature)
         self._matrix = symmetric_matrix(curvature)
+        # The training data are let go of: they need not outlive fitting, nor pickling.
+        super().__init__(self._matrix)
         self._factors: tuple[float, SymmetricFactors] | None = None
 
     def solve(self, vectors: Tensor, regularization: float) -> Solved:
@@ -77,7 +78,6 @@ class Cholesky(Solver):
 
     def to(self, device: torch.device | str) -> Self:
         """Move the matrix; it is factorised again on demand."""
-        self.curvature = moved(self.curvature, device)
-        self._matrix = self._matrix.to(device)
+        self.curvature = self._matrix = self._matrix.to(device)
         self._factors = None  # made again on demand
         return self
