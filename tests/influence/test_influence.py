@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 from tests.influence.cases import (
@@ -354,8 +355,21 @@ def test_inputs_may_be_several_and_perturbation_answers_in_their_structure(kind)
     found = influence.influences(x_test, y_test, x, y, InfluenceMode.Perturbation)
     parts = found.values() if kind is dict else found
     assert [part.shape for part in parts] == [(4, 9, 2, 2), (4, 9, 2)]
-    assert isinstance(found, dict if kind is dict else tuple)
     factors = influence.influence_factors(x_test, y_test)
+    mode = InfluenceMode.Perturbation
+
+    def alike(part):
+        return torch.zeros(part.shape, dtype=torch.long)
+
+    for answer in (
+        found,
+        influence.influences(x_test, y_test, mode=mode),
+        influence.influences_by_block(x_test, y_test, x, y, mode)["full"],
+        influence.influences_from_factors(factors, x, y, mode),
+        influence.attribute((x, y), x, mode=mode),
+        influence.attribute((x, y), mode=mode, feature_mask=tree_map(alike, x)),
+    ):
+        assert type(answer) is kind
     expected = mixed_by_hand(influence.risk, factors, x, y)
     for part, closed in zip(parts, expected, strict=True):
         torch.testing.assert_close(part, closed, **EXACT)

@@ -103,7 +103,7 @@ def weighted_by_change(
         tensor([[[2., 4.]]])
     """
     inputs = _in_order(examples.inputs)
-    baseline = Baseline.of(_in_order_if_dict(baselines, examples.inputs), inputs)
+    baseline = Baseline.of(_as_tuple(baselines, examples.inputs), inputs)
     effects = [
         score * (x - replacement.mean(0)).to(score.dtype)
         for score, x, replacement in zip(
@@ -111,7 +111,7 @@ def weighted_by_change(
         )
     ]
     if feature_mask is not None:
-        mask = _in_order_if_dict(feature_mask, examples.inputs)
+        mask = _as_tuple(feature_mask, examples.inputs)
         effects = _summed_in_features(effects, FeatureGroups(inputs, mask))
     if isinstance(scores, dict):
         return dict(zip(scores, effects, strict=True))
@@ -145,8 +145,10 @@ def _in_order(inputs: Inputs) -> tuple[Tensor, ...]:
     return tuple(inputs.values()) if isinstance(inputs, dict) else inputs
 
 
-def _in_order_if_dict(given: Any, inputs: Inputs) -> Any:
-    """Entries of a dict in the order of the inputs, for who knows tuples only."""
+def _as_tuple(given: Any, inputs: Inputs) -> Any:
+    """Entries of a dict or list in the order of the inputs, for who knows no others."""
+    if isinstance(given, list) and isinstance(inputs, tuple):
+        return tuple(given)
     if not isinstance(given, dict):
         return given
     if not isinstance(inputs, dict) or set(given) != set(inputs):

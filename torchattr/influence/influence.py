@@ -165,7 +165,8 @@ class Influence(InfluenceModel):
             raise InputError("pass both x and y of the training examples, or neither")
         test = self.risk.examples(x_test, y_test)
         train = test if x is None else self.risk.examples(x, y)
-        return self._influences(test, train, mode, None)
+        scores = self._influences(test, train, mode, None)
+        return _like(x_test if x is None else x, scores)
 
     def influences_from_factors(
         self,
@@ -211,7 +212,8 @@ class Influence(InfluenceModel):
         self._check_fitted()
         factors = self.inverse.split(z_test_factors)
         with self.risk.evaluating():
-            return self._scores(factors, self.risk.examples(x, y), mode, None)
+            scores = self._scores(factors, self.risk.examples(x, y), mode, None)
+        return _like(x, scores)
 
     def gradients(self, examples: Examples) -> list[ExampleGradients]:
         """Gradients of examples, to be used with many factors.
@@ -296,7 +298,8 @@ class Influence(InfluenceModel):
             test = pair_of_examples(self.risk, target, "target")
         scores = _total(self._influences(test, train, mode, at_once))
         if mode is InfluenceMode.Perturbation:
-            return weighted_by_change(scores, train, baselines, feature_mask)
+            effects = weighted_by_change(scores, train, baselines, feature_mask)
+            return list(effects) if isinstance(inputs[0], list) else effects
         return (
             scores if feature_mask is None else summed_in_groups(scores, feature_mask)
         )
@@ -340,6 +343,16 @@ class Influence(InfluenceModel):
                 for block, risk in risks.items()
             )
         return OrderedDict((b, tree_map(self._scaled, s)) for b, s in scores.items())
+
+
+def _like(x: Any, by_block: OrderedDict[str, Any]) -> OrderedDict[str, Any]:
+    """Scores in a list where the inputs came in one; inside they are a tuple."""
+    if not isinstance(x, list):
+        return by_block
+    return OrderedDict(
+        (block, list(scores) if isinstance(scores, tuple) else scores)
+        for block, scores in by_block.items()
+    )
 
 
 def _total(by_block: Mapping[str, Any]) -> Any:
