@@ -61,6 +61,8 @@ def test_own_blocks_are_flattened_in_the_order_of_the_parameters():
         ({"a": ["nowhere"]}, "nowhere"),
         ({"a": ["scale"], "b": ["scale"]}, "two blocks.*scale"),
         ({"a": []}, "empty.*'a'"),
+        ({"a": "scale"}, r"list of parameter names.*string for \['a'\]"),
+        ({}, "at least one block"),
         ("full", "BlockMode"),
     ],
 )

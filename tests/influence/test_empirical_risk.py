@@ -127,8 +127,17 @@ def test_examples_that_are_none_are_refused():
     for x, y in ((CASE.x, CASE.y[1:]), (CASE.x.numpy(), CASE.y), ((), CASE.y)):
         with pytest.raises(InputError):
             CASE.risk.examples(x, y)
+    for x, y, got in (
+        (CASE.x.numpy(), CASE.y, "inputs ndarray and targets Tensor"),
+        ((CASE.x, None), CASE.y, "inputs tuple of NoneType, Tensor and"),
+        ({"x": CASE.x}, CASE.y.tolist(), "inputs dict of Tensor and targets list"),
+    ):
+        with pytest.raises(InputError, match=rf"got {got}.*as_tensor"):
+            CASE.risk.examples(x, y)
     with pytest.raises(InputError, match="function"):
         EmpiricalRisk(CASE.model, "mse")
+    with pytest.raises(InputError, match="the class MSELoss; call it"):
+        EmpiricalRisk(CASE.model, nn.MSELoss)
     with pytest.raises(InputError, match=r"bias2.*weight, bias"):
         EmpiricalRisk(CASE.model, nn.MSELoss(), ["bias2"])
 

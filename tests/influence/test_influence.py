@@ -316,6 +316,9 @@ def test_any_operator_or_curvature_may_stand_for_the_second_derivative():
         fitted(case, second_order_mode=torch.eye(3))
     with pytest.raises(InputError, match="SecondOrderMode"):
         fitted(case, second_order_mode="hessian")
+    for wrong in (matrix.numpy(), lambda risk, batches: None):
+        with pytest.raises(InputError, match=r"operator of torch.*(ndarray|NoneType)"):
+            fitted(case, second_order_mode=wrong)
 
 
 def test_empirical_fisher_is_not_gauss_newton():
@@ -442,6 +445,8 @@ def test_arguments_that_do_not_fit_are_refused():
         influence.influences(case.x_test, case.y_test, mode="up")
     with pytest.raises(InputError, match=r"\(M, 8\).*\(3, 7\)"):
         influence.influences_from_factors(randn(3, 7), case.x, case.y)
+    with pytest.raises(InputError, match=r"a tensor.*got ndarray"):
+        influence.influences_from_factors(randn(3, 8).numpy(), case.x, case.y)
 
 
 def test_a_fitted_object_survives_a_round_trip_and_a_move():

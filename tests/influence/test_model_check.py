@@ -105,6 +105,23 @@ def test_losses_that_fail_on_one_example(loss, said):
         check(of_a_layer(lambda layer, x: layer(x)), loss)
 
 
+def test_targets_that_a_loss_does_not_take_are_described():
+    for y, found in (
+        (labels(5, 3)[:, None], r"targets \(1, 1\) of torch.int64.*multi-target"),
+        (labels(5, 3).double(), r"targets \(1,\) of torch.float64.*dtype"),
+    ):
+        with pytest.raises(InputError, match=found):
+            check(of_a_layer(lambda layer, x: layer(x)), y=y)
+
+
+def test_inputs_that_the_model_changes_are_copies():
+    x = randn(5, 4)
+    before = x.clone()
+    with pytest.raises(InputError, match="changes the inputs in place"):
+        check(of_a_layer(lambda layer, x: layer(x.sub_(1))), x=x)
+    assert torch.equal(x, before)
+
+
 def test_outputs_that_are_not_by_example():
     with pytest.raises(InputError, match=r"one row for each of 1.*squeeze"):
         check(

@@ -12,7 +12,7 @@ from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
-__all__ = ["BatchFunction", "Batches"]
+__all__ = ["BatchFunction", "Batches", "one_or_more"]
 
 #: What makes ``(inputs, targets)`` of a batch that is something else.
 BatchFunction = Callable[[Any], tuple[Any, Any]]
@@ -50,13 +50,7 @@ class Batches:
         risk: EmpiricalRisk,
         batch_function: BatchFunction | None = None,
     ) -> None:
-        # Targets are a tensor; the second of two batches is a pair.
-        if (
-            isinstance(loader, tuple)
-            and len(loader) == 2
-            and isinstance(loader[1], Tensor)
-        ):
-            loader = [loader]
+        loader = one_or_more(loader)
         if not isinstance(loader, Iterable):
             raise InputError(
                 "expected an iterable of batches (x, y), such as a DataLoader; got "
@@ -129,6 +123,26 @@ class Batches:
                 + ". Pass batch_function=, which makes such a pair of it"
             )
         return batch[0], batch[1]
+
+
+def one_or_more(loader: Iterable[Any]) -> Iterable[Any]:
+    """What a user passed as batches, a pair being one batch.
+
+    Args:
+        loader: An iterable of batches, or ``(x, y)`` as a tuple.
+
+    Returns:
+        An iterable of batches.
+
+    Example:
+        >>> x, y = torch.ones(3, 2), torch.ones(3)
+        >>> len(one_or_more((x, y))), len(one_or_more(((x, y), (x, y))))
+        (1, 2)
+    """
+    # Targets are a tensor; the second of two batches is a pair.
+    if isinstance(loader, tuple) and len(loader) == 2 and isinstance(loader[1], Tensor):
+        return [loader]
+    return loader
 
 
 class _OwnRandomNumbers:

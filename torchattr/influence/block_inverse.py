@@ -96,6 +96,11 @@ class BlockInverse:
                     f"{shapes}"
                 )
             return dict(vectors)
+        if not isinstance(vectors, Tensor):
+            raise InputError(
+                "factors must be a tensor, as from influence_factors, or a dict of "
+                f"them by block; got {type(vectors).__name__}"
+            )
         if vectors.ndim != 2 or vectors.shape[1] != sum(sizes):
             raise InputError(
                 f"factors must have shape (M, {sum(sizes)}), as from influence_factors;"

@@ -58,6 +58,13 @@ def blocks_of(model: nn.Module, structure: BlockStructure) -> dict[str, list[str
     """
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     if isinstance(structure, Mapping):
+        strings = [name for name, own in structure.items() if isinstance(own, str)]
+        if strings or not structure:
+            raise InputError(
+                "block_structure must be a dict of block name -> list of parameter "
+                "names, with at least one block; got "
+                + (f"a string for {strings}" if strings else "an empty dict")
+            )
         blocks = {str(name): list(members) for name, members in structure.items()}
         _check(blocks, names)
         return {name: sorted(block, key=names.index) for name, block in blocks.items()}

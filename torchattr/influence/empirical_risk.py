@@ -70,10 +70,15 @@ class EmpiricalRisk:
             raise InputError(
                 f"model must be a torch.nn.Module; got {type(model).__name__}"
             )
-        if not callable(loss):
+        if not callable(loss) or isinstance(loss, type):
+            got = (
+                f"the class {loss.__name__}; call it"
+                if isinstance(loss, type)
+                else (type(loss).__name__)
+            )
             raise InputError(
                 "loss must be a function (outputs, targets) -> tensor, such as "
-                f"torch.nn.CrossEntropyLoss(); got {type(loss).__name__}"
+                f"torch.nn.CrossEntropyLoss(); got {got}"
             )
         self.model = model
         self.loss = loss
@@ -305,6 +310,15 @@ def _check_tensors(inputs: object, targets: object) -> None:
     if wrong or not parts:
         raise InputError(
             "inputs must be a tensor, or a tuple, list or dict of tensors, and targets "
-            f"a tensor; got {type(inputs).__name__} and {type(targets).__name__}"
-            + (f" with a {type(wrong[0]).__name__} in it" if wrong else "")
+            f"a tensor; got inputs {_kind(inputs)} and targets {_kind(targets)}. Make "
+            "tensors by torch.as_tensor(...)"
         )
+
+
+def _kind(given: object) -> str:
+    """Types of what a user passed, and of what is in it."""
+    if not isinstance(given, tuple | list | dict):
+        return type(given).__name__
+    members = given.values() if isinstance(given, dict) else given
+    inside = sorted({type(member).__name__ for member in members})
+    return f"{type(given).__name__} of {', '.join(inside) or 'nothing'}"

@@ -17,6 +17,15 @@ __all__ = ["check_model", "refuse_inference_mode"]
 
 #: How many examples are looked at.
 _FEW = 3
+#: What losses raise that get something else than they expect.
+_OF_LOSSES = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def check_model(risk: EmpiricalRisk, examples: Examples) -> None:
@@ -41,7 +50,8 @@ def check_model(risk: EmpiricalRisk, examples: Examples) -> None:
     """
     refuse_inference_mode()
     _refuse_batch_statistics(risk.model)
-    few = examples.map(lambda tensor: tensor[:_FEW])
+    # A model that changes its inputs does it to copies until it is refused.
+    few = examples.map(lambda tensor: tensor[:_FEW].clone())
     leaves = {n: p.clone().requires_grad_() for n, p in risk.parameters().items()}
     with torch.enable_grad():
         together = _evaluated(risk, leaves, few)
@@ -54,7 +64,7 @@ def check_model(risk: EmpiricalRisk, examples: Examples) -> None:
                 "the model or the loss gives other numbers for the same examples in a "
                 "second pass, in eval mode: influence is the effect of one function. "
                 "Take out what is random, such as functional.dropout without "
-                "training=self.training"
+                "training=self.training, and what changes the inputs in place"
             )
         singles = [
             _evaluated(
@@ -115,15 +125,20 @@ def _evaluated(
         )
     try:
         losses = risk.output_losses(outputs, examples.targets)
-    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+    except _OF_LOSSES as error:
         raise InputError(
             "loss(outputs, targets) fails on a batch of one example, or under "
             "torch.func.vmap, which calls it with each example alone (no .item(), no "
             "branches on values, no random numbers): outputs "
-            f"{', '.join(str((1, *t.shape[1:])) for t in tensors)}, targets "
-            f"{(1, *examples.targets.shape[1:])}. It said: {error}"
+            f"{', '.join(map(_described, tensors))}, targets "
+            f"{_described(examples.targets)}. It said: {error}"
         ) from error
     return [*tensors, losses]
+
+
+def _described(tensor: Tensor) -> str:
+    """A tensor in a batch of one example."""
+    return f"{(1, *tensor.shape[1:])} of {tensor.dtype}"
 
 
 def _check_losses(losses: Tensor) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TypeAlias, TypeGuard
 
+import torch
+
 from torchattr.errors import InputError
 from torchattr.influence.batches import Batches
 from torchattr.influence.curvature.curvature import LinearOperator
@@ -76,7 +78,6 @@ def chosen_curvature(
         InputError: If it is none, or of another shape.
 
     Example:
-        >>> import torch
         >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
         >>> batches = Batches([(torch.ones(1, 1), torch.ones(1, 1))], risk)
         >>> chosen_curvature(torch.eye(2), risk, batches)
@@ -94,6 +95,14 @@ def chosen_curvature(
                 f"{choice!r}"
             )
         choice = choice(risk, batches)
+    if not isinstance(choice, LinearOperator) or not isinstance(
+        choice.dtype, torch.dtype
+    ):
+        raise InputError(
+            "a curvature must be an operator of torch, with @, shape, dtype and device;"
+            f" got {type(choice).__name__}. Of an array make a tensor by "
+            "torch.as_tensor(...)"
+        )
     if tuple(choice.shape) != (risk.n_parameters, risk.n_parameters):
         raise InputError(
             f"the curvature has shape {tuple(choice.shape)}, but {risk.n_parameters} "
@@ -120,7 +129,6 @@ def chosen_curvatures(
         InputError: As for :func:`chosen_curvature`.
 
     Example:
-        >>> import torch
         >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
         >>> batches = Batches([(torch.ones(1, 1), torch.ones(1, 1))], risk)
         >>> list(chosen_curvatures(SecondOrderMode.HESSIAN, {"full": risk}, batches))

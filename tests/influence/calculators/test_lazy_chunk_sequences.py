@@ -104,8 +104,9 @@ def test_users_aggregate_as_they_like():
     ],
 )
 def test_an_aggregator_of_the_other_kind_is_refused(lazy, aggregator):
-    with pytest.raises(InputError, match="aggregator must be"):
-        lazy.compute(aggregator)
+    for wrong in (aggregator, "list"):
+        with pytest.raises(InputError, match="aggregator must be"):
+            lazy.compute(wrong)
 
 
 def test_progress_is_shown_on_demand(capsys):
@@ -218,6 +219,16 @@ def test_a_failure_leaves_the_path_as_it_was(tmp_path, there_before):
     assert os.listdir(tmp_path) == (["r"] if there_before else [])
     if there_before:
         np.testing.assert_array_equal(zarr.open(str(path), mode="r")[:], whole.numpy())
+
+
+def test_what_is_no_converter_is_refused_before_anything_is_computed(tmp_path):
+    for lazy in (
+        LazyChunkSequence(lambda: pytest.fail("computed")),
+        NestedLazyChunkSequence(lambda: pytest.fail("computed")),
+    ):
+        for wrong in (TorchNumpyConverter, np.asarray):
+            with pytest.raises(InputError, match=r"TorchNumpyConverter\(\); got"):
+                lazy.to_zarr(tmp_path / "r", wrong)
 
 
 def test_several_inputs_cannot_be_stored(tmp_path):

@@ -261,6 +261,15 @@ def test_several_inputs(named):
     )
 
 
+def test_a_tuple_may_be_one_batch_or_two(influence, case):
+    calculator = SequentialInfluenceCalculator(influence)
+    test, train = (tuple(loader) for loader in loaders(case, 2, 2))
+    lazy = calculator.influences(test[:2], train[:2])
+    assert [[tuple(block.shape) for block in row] for row in lazy] == [[(2, 2)] * 2] * 2
+    single = calculator.influences(tuple(test[0]), tuple(train[0])).compute()
+    assert torch.allclose(single[0][0], lazy.compute()[0][0])
+
+
 def test_what_is_refused(influence, case):
     test, train = loaders(case)
     unfitted = type(influence)(case.model, case.loss)

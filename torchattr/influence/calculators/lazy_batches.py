@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
-from torchattr.influence.batches import Batches
+from torchattr.influence.batches import Batches, one_or_more
 from torchattr.influence.influence import Influence
 
 __all__ = ["LazyBatches", "known_length"]
@@ -45,8 +45,7 @@ class LazyBatches:
                 "expected an iterable of batches (x, y), such as a DataLoader; got "
                 f"{type(loader).__name__}"
             )
-        if isinstance(loader, tuple) and len(loader) == 2:  # (one batch)
-            loader = [loader]
+        loader = one_or_more(loader)
         self._influence = influence
         self._loader = loader
         self.n_batches = _length(loader)

@@ -14,7 +14,10 @@ from torchattr.influence.calculators.sequence_aggregator import (
     ListAggregator,
     SequenceAggregator,
 )
-from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
+from torchattr.influence.calculators.torch_numpy_converter import (
+    NumpyConverter,
+    check_converter,
+)
 from torchattr.influence.calculators.zarr_store import (
     StoreLike,
     check_place,
@@ -75,7 +78,9 @@ class LazyChunkSequence:
         Raises:
             InputError: If the aggregator is one of tables.
         """
-        if isinstance(aggregator, type | NestedSequenceAggregator):
+        if not (aggregator is None or callable(aggregator)) or isinstance(
+            aggregator, type | NestedSequenceAggregator
+        ):
             raise InputError(
                 "this is a sequence of chunks: aggregator must be an object such as "
                 f"TorchCatAggregator(); got {aggregator!r}"
@@ -117,6 +122,7 @@ class LazyChunkSequence:
             is complete: a run that is killed leaves one beside it that ends in
             ``.part``. Into a store that is an object, chunks go one by one.
         """
+        check_converter(converter)
         check_place(path, overwrite=overwrite)
         arrays = (
             converter.to_numpy(chunk)

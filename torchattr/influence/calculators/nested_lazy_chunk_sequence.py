@@ -17,7 +17,10 @@ from torchattr.influence.calculators.nested_sequence_aggregator import (
 from torchattr.influence.calculators.progress_bar import counted
 from torchattr.influence.calculators.sequence_aggregator import SequenceAggregator
 from torchattr.influence.calculators.top_k import TopInfluences, top_influences
-from torchattr.influence.calculators.torch_numpy_converter import NumpyConverter
+from torchattr.influence.calculators.torch_numpy_converter import (
+    NumpyConverter,
+    check_converter,
+)
 from torchattr.influence.calculators.zarr_store import (
     StoreLike,
     check_place,
@@ -101,7 +104,9 @@ class NestedLazyChunkSequence:
         Raises:
             InputError: If the aggregator is one of sequences.
         """
-        if isinstance(aggregator, type | SequenceAggregator):
+        if not (aggregator is None or callable(aggregator)) or isinstance(
+            aggregator, type | SequenceAggregator
+        ):
             raise InputError(
                 "this is a table of blocks: aggregator must be an object such as "
                 f"NestedTorchCatAggregator(); got {aggregator!r}"
@@ -145,6 +150,7 @@ class NestedLazyChunkSequence:
             One row or column of blocks, or a few that make up megabytes, is in memory
             at once. Otherwise as :meth:`LazyChunkSequence.to_zarr`.
         """
+        check_converter(converter)
         check_place(path, overwrite=overwrite)
         strips, axis = self._strips(show=show_progress)
         arrays = (_array(strip, 1 - axis, converter) for strip in strips)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor
 
 from torchattr.errors import InputError
 
-__all__ = ["NumpyConverter", "TorchNumpyConverter"]
+__all__ = ["NumpyConverter", "TorchNumpyConverter", "check_converter"]
 
 
+@runtime_checkable
 class NumpyConverter(Protocol):
     """What turns the tensors of a library into arrays, and back.
 
@@ -28,6 +29,25 @@ class NumpyConverter(Protocol):
     def from_numpy(self, x: NDArray[Any]) -> Any:
         """A tensor of an array."""
         ...
+
+
+def check_converter(converter: object) -> None:
+    """Refuse what is no converter, before anything is computed.
+
+    Args:
+        converter: Anything.
+
+    Raises:
+        InputError: If it is none.
+
+    Example:
+        >>> check_converter(TorchNumpyConverter())
+    """
+    if isinstance(converter, type) or not isinstance(converter, NumpyConverter):
+        raise InputError(
+            "converter must be an object with to_numpy and from_numpy, such as "
+            f"TorchNumpyConverter(); got {converter!r}"
+        )
 
 
 class TorchNumpyConverter:
