@@ -13,6 +13,11 @@ from torch.utils._pytree import tree_map
 
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples, Inputs
+from torchattr.influence.curvature.chunk_sizes import (
+    example_chunks,
+    saved_elements,
+    working_elements,
+)
 from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.gradients.example_gradients import (
     ExampleGradients,
@@ -21,55 +26,37 @@ from torchattr.influence.gradients.example_gradients import (
 
 __all__ = [
     "examples_at_once",
-    "in_chunks",
     "mixed_scores",
     "streamed_gradients",
     "up_scores",
 ]
 
-#: Numbers in the gradients that are held at once, unless the caller says how many: 128
-#: MB in single precision.
+#: Numbers in gradients and passes that are held at once on a processor, unless the
+#: caller says how many: 128 MB in single precision.
 _ELEMENTS = 2**25
 #: Rows (factors times examples) that are sent backwards at once.
 _ROWS = 2**14
 
 
-def examples_at_once(risk: EmpiricalRisk, at_once: int | None) -> int:
-    """How many gradients are held at once.
+def examples_at_once(risk: EmpiricalRisk, examples: Examples) -> int:
+    """How many examples go through a model together, and have gradients held.
 
     Args:
         risk: Whose gradients.
-        at_once: What the caller asked for, if anything.
+        examples: At least one, of the shapes that all have.
 
     Returns:
-        At least 1.
+        At least 1: as many as have 33 million numbers (268 million on an accelerator)
+        in their gradients and in what automatic differentiation keeps of them.
 
     Example:
-        >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
-        >>> examples_at_once(risk, 7)
-        7
+        >>> risk = EmpiricalRisk(torch.nn.Linear(999, 1000), torch.nn.MSELoss())
+        >>> x, y = torch.ones(2, 999), torch.ones(2, 1000)
+        >>> examples_at_once(risk, risk.examples(x, y))
+        33
     """
-    return at_once or max(1, _ELEMENTS // risk.n_parameters)
-
-
-def in_chunks(examples: Examples, size: int) -> Iterator[Examples]:
-    """Examples a few at a time.
-
-    Args:
-        examples: All of them.
-        size: The most in a chunk.
-
-    Yields:
-        Consecutive examples, as views.
-
-    Example:
-        >>> examples = Examples(torch.ones(3, 1), torch.ones(3))
-        >>> [len(chunk) for chunk in in_chunks(examples, 2)]
-        [2, 1]
-    """
-    for start in range(0, len(examples), size):
-        stop = start + size
-        yield examples.map(lambda tensor, s=start, e=stop: tensor[s:e])  # type: ignore[misc]  # defaults bind the loop's values
+    room = max(_ELEMENTS, working_elements(risk.device))
+    return max(1, room // (risk.n_parameters + saved_elements(risk, examples)))
 
 
 def streamed_gradients(
@@ -85,7 +72,7 @@ def streamed_gradients(
     Yields:
         Gradients of consecutive examples.
     """
-    for chunk in in_chunks(examples, examples_at_once(risk, at_once)):
+    for chunk in example_chunks(examples, at_once or examples_at_once(risk, examples)):
         yield example_gradients(risk, chunk)
 
 
@@ -137,11 +124,13 @@ def mixed_scores(
         for each factor, through all of it.
     """
     _check_floating(examples.inputs)
-    size = min(at_once or len(examples), max(1, _ROWS // max(1, len(factors))))
-    parts = [
-        _mixed(risk, factors, chunk)
-        for chunk in in_chunks(examples, examples_at_once(risk, size))
-    ]
+    # The graph is that of a gradient, and is gone through for each factor.
+    size = min(
+        at_once or len(examples),
+        max(1, examples_at_once(risk, examples) // 4),
+        max(1, _ROWS // max(1, len(factors))),
+    )
+    parts = [_mixed(risk, factors, chunk) for chunk in example_chunks(examples, size)]
     joined = tree_map(lambda *tensors: torch.cat(tensors, 1), *parts)
     return cast(Inputs, joined)
 
@@ -158,7 +147,9 @@ def _mixed(risk: EmpiricalRisk, factors: Tensor, examples: Examples) -> Inputs:
     # Each loss depends on its own example only, so that the derivative of the sum of
     # all gradients in the inputs has every example's own in its place.
     pull = vjp(gradient, examples.inputs)[1]
-    rows = max(1, _ROWS // len(examples))
+    room = max(_ELEMENTS, working_elements(risk.device))
+    held = len(examples) * saved_elements(risk, examples)
+    rows = max(1, min(_ROWS // len(examples), room // held))
     scores = vmap(pull, chunk_size=rows)(factors)[0]
     return cast(Inputs, tree_map(Tensor.detach, scores))
 

@@ -181,7 +181,7 @@ def test_many_sides_are_solved_a_few_at_a_time(shared, monkeypatch):
     matrix, sides = definite(), randn(7, 60, seed=1)
     operator = Counted(matrix)
     solver = ConjugateGradient(operator, rtol=1e-8, solve_simultaneously=shared)
-    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 3 * 60 + 59)
+    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 7 * 60)
     answer = solver.solve(sides, 1e-3)
     assert max(operator.widths) == 3
     assert relative(answer.vectors, solved(matrix, sides)) < 1e-5
@@ -192,14 +192,14 @@ def test_many_sides_are_solved_a_few_at_a_time(shared, monkeypatch):
 def test_the_next_sides_profit_from_the_space_of_the_last(monkeypatch):
     matrix, sides = definite(), randn(8, 60, seed=1)
     operator = Counted(matrix)
-    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 2 * 60)
+    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 4 * 60)
     ConjugateGradient(operator, rtol=1e-8).solve(sides, 1e-3)
     # Directions span the space once, and each group is measured once or twice.
     assert sum(operator.widths) < 60 + 2 * 2 * 8
 
 
 def test_one_warning_tells_of_all_that_stopped_short(monkeypatch):
-    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 2 * 60)
+    monkeypatch.setattr(conjugate_gradient, "working_elements", lambda _: 4 * 60)
     solver = ConjugateGradient(definite(), maxiter=2)
     with pytest.warns(ConvergenceWarning, match="for 7 of 7 right-hand") as caught:
         answer = solver.solve(randn(7, 60, seed=1), 1e-3)

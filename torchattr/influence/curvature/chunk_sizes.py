@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import itemgetter
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.func import vmap
+from torch.utils._pytree import tree_leaves
 
 from torchattr.games.examples import Examples
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 __all__ = ["chunked_products", "example_chunks", "saved_elements", "working_elements"]
 
+#: What was counted, by the shapes of an example; a copy of a risk counts again.
+_SAVED: WeakKeyDictionary[EmpiricalRisk, dict[tuple[torch.Size, ...], int]]
+_SAVED = WeakKeyDictionary()
 #: Vectors that a product is made with at once, before examples are cut to make room.
 _COLUMNS = 32
 
@@ -36,24 +41,23 @@ def saved_elements(risk: EmpiricalRisk, examples: Examples) -> int:
 
     Args:
         risk: The model, the loss and the parameters.
-        examples: Some.
+        examples: At least one.
 
     Returns:
-        Their number, at least 1; found by a forward pass.
+        Their number, at least 1; found by a forward pass of the first, once for
+        examples of the same shapes.
+
+    Example:
+        >>> risk = EmpiricalRisk(torch.nn.Linear(3, 2), torch.nn.MSELoss())
+        >>> saved_elements(risk, risk.examples(torch.ones(9, 3), torch.ones(9, 2)))
+        7
     """
-    parameters = {n: t.clone().requires_grad_() for n, t in risk.parameters().items()}
-    kept = {tensor.data_ptr(): 0 for tensor in parameters.values()}
-
-    def pack(tensor: Tensor) -> Tensor:
-        kept.setdefault(tensor.data_ptr(), tensor.numel())
-        return tensor
-
-    with (
-        torch.enable_grad(),
-        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
-    ):
-        risk.losses(parameters, examples)
-    return max(1, sum(kept.values()) // len(examples))
+    tensors = [*tree_leaves(examples.inputs), examples.targets]
+    shapes = tuple(tensor.shape[1:] for tensor in tensors)
+    known = _SAVED.setdefault(risk, {})
+    if shapes not in known:
+        known[shapes] = _counted(risk, next(example_chunks(examples, 1)))
+    return known[shapes]
 
 
 def example_chunks(examples: Examples, size: int) -> Iterator[Examples]:
@@ -100,3 +104,19 @@ def chunked_products(
         product = vmap(product_of(part))
         total += torch.cat([product(rows) for rows in torch.split(vectors.T, columns)])
     return total.T
+
+
+def _counted(risk: EmpiricalRisk, examples: Examples) -> int:
+    parameters = {n: t.clone().requires_grad_() for n, t in risk.parameters().items()}
+    kept = {tensor.data_ptr(): 0 for tensor in parameters.values()}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.setdefault(tensor.data_ptr(), tensor.numel())
+        return tensor
+
+    with (
+        torch.enable_grad(),
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+    ):
+        risk.losses(parameters, examples)
+    return max(1, sum(kept.values()) // len(examples))

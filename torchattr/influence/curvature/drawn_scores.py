@@ -10,6 +10,11 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.batches import Batches
+from torchattr.influence.curvature.chunk_sizes import (
+    example_chunks,
+    saved_elements,
+    working_elements,
+)
 from torchattr.influence.curvature.likelihood import Likelihood
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
@@ -48,17 +53,28 @@ class DrawnScores:
 
     def __iter__(self) -> Iterator[Examples]:
         generator = torch.Generator().manual_seed(self._seed)
-        for examples in self._batches:
-            with torch.no_grad():
-                outputs = self._risk.outputs(self._risk.parameters(), examples.inputs)
-            if not isinstance(outputs, Tensor):
-                raise InputError(
-                    "drawing labels needs a model whose output is a tensor; got "
-                    f"{type(outputs).__name__}. Wrap the model, or take GaussNewton"
-                )
+        for examples in self._chunks():
+            outputs = self._outputs(examples)
             shape = len(examples), self._likelihood.n_draws(outputs)
             uniform = torch.rand(shape, dtype=torch.float64, generator=generator)
             scores = self._likelihood.scores(
                 outputs, examples.targets, uniform.to(outputs.device)
             )
             yield Examples(examples.inputs, scores)
+
+    def _chunks(self) -> Iterator[Examples]:
+        room = working_elements(self._risk.device)
+        for examples in self._batches:
+            self._outputs(next(example_chunks(examples, 1)))  # refused before counted
+            elements = saved_elements(self._risk, examples)
+            yield from example_chunks(examples, room // elements)
+
+    def _outputs(self, examples: Examples) -> Tensor:
+        with torch.no_grad():
+            outputs = self._risk.outputs(self._risk.parameters(), examples.inputs)
+        if not isinstance(outputs, Tensor):
+            raise InputError(
+                "drawing labels needs a model whose output is a tensor; got "
+                f"{type(outputs).__name__}. Wrap the model, or take GaussNewton"
+            )
+        return outputs

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -16,7 +15,6 @@ from torchattr.influence.curvature.chunk_sizes import (
 )
 from torchattr.influence.curvature.curvature import Curvature
 from torchattr.influence.curvature.matrix_sum import MatrixSum, Whole
-from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.gradients.example_gradients import example_gradients
 
 __all__ = ["EmpiricalFisher"]
@@ -43,10 +41,6 @@ class EmpiricalFisher(Curvature):
         tensor([[5.]])
     """
 
-    def __init__(self, risk: EmpiricalRisk, loader: Iterable[Any]) -> None:
-        super().__init__(risk, loader)
-        self._elements = 0
-
     def _product(self, examples: Examples, vectors: Tensor) -> Tensor:
         total = torch.zeros_like(vectors.T)
         for part in self._chunks(examples):
@@ -66,7 +60,5 @@ class EmpiricalFisher(Curvature):
         return self.shape[0] // 16
 
     def _chunks(self, examples: Examples) -> Iterator[Examples]:
-        if not self._elements:
-            few = next(example_chunks(examples, 1))
-            self._elements = saved_elements(self.risk, few) + self.shape[0]
-        return example_chunks(examples, working_elements(self.device) // self._elements)
+        elements = saved_elements(self.risk, examples) + self.shape[0]
+        return example_chunks(examples, working_elements(self.device) // elements)

@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from torchattr.games.examples import Examples
-from torchattr.influence.curvature.chunk_sizes import example_chunks, working_elements
+from torchattr.influence.curvature.chunk_sizes import (
+    example_chunks,
+    saved_elements,
+    working_elements,
+)
 from torchattr.influence.curvature.gauss_newton_product import gauss_newton_product
 from torchattr.influence.curvature.layer_plan import LayerPlan
 from torchattr.influence.curvature.layer_terms import LayerFactors
@@ -65,8 +69,9 @@ class GaussNewton(LayeredCurvature):
         total = torch.zeros(
             self.shape[0], len(index), dtype=self.dtype, device=self.device
         )
-        room = working_elements(self.device) // (2 * n_outputs * self.shape[0])
-        for part in example_chunks(examples, room):
+        # Each example is repeated for each of its outputs.
+        elements = n_outputs * (2 * self.shape[0] + saved_elements(risk, examples))
+        for part in example_chunks(examples, working_elements(self.device) // elements):
             jacobians = output_jacobians(risk, part)
             with torch.no_grad():
                 outputs = risk.outputs(risk.parameters(), part.inputs)

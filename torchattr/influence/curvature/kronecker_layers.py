@@ -11,6 +11,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.examples import Examples
 from torchattr.influence.curvature.batched_gradients import batched_gradients
+from torchattr.influence.curvature.chunk_sizes import saved_elements
 from torchattr.influence.curvature.kronecker_layer import KroneckerLayer
 from torchattr.influence.empirical_risk import EmpiricalRisk
 from torchattr.influence.gradients.layer_calls import LayerCall, recorded_layers
@@ -31,7 +32,8 @@ class ModelLayers:
         kronecker: Those with Kronecker structure.
         dense: Names of the others, those of a module together.
         n_outputs: Numbers that an example has in outputs of the model.
-        n_held: The same, with the inputs and outputs of the layers.
+        n_held: The same, with what automatic differentiation keeps and the inputs and
+            outputs of the layers.
 
     Example:
         >>> ModelLayers((), (("weight", "bias"),), 10, 64).dense
@@ -99,7 +101,9 @@ def found_layers(risk: EmpiricalRisk, examples: Examples) -> ModelLayers:
         kronecker,
         _dense(risk, covered),
         n_outputs,
-        n_outputs + sum(_n_held(call) for call in calls) // len(few),
+        n_outputs
+        + saved_elements(risk, few)
+        + sum(_n_held(call) for call in calls) // len(few),
     )
 
 

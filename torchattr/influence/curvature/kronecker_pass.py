@@ -12,12 +12,12 @@ from torchattr.errors import InputError
 from torchattr.games.examples import Examples, Inputs, map_inputs
 from torchattr.influence.batches import Batches
 from torchattr.influence.curvature.batched_gradients import batched_gradients
+from torchattr.influence.curvature.chunk_sizes import example_chunks
 from torchattr.influence.curvature.kronecker_layer import KroneckerLayer
 from torchattr.influence.curvature.kronecker_layers import ModelLayers
 from torchattr.influence.curvature.output_fisher_roots import output_fisher_roots
 from torchattr.influence.empirical_risk import EmpiricalRisk, Parameters
 from torchattr.influence.gradients.layer_calls import recorded_layers
-from torchattr.influence.scores import in_chunks
 
 __all__ = ["LabelledExamples", "labelled_examples"]
 
@@ -145,5 +145,5 @@ def labelled_examples(
     """
     at_once = max(1, _ELEMENTS // (layers.n_outputs * layers.n_held))
     for examples in batches:
-        for chunk in in_chunks(examples, at_once):
+        for chunk in example_chunks(examples, at_once):
             yield LabelledExamples(risk, layers, chunk)

@@ -49,7 +49,6 @@ class LayeredCurvature(Curvature):
     def __init__(self, risk: EmpiricalRisk, loader: Iterable[Any]) -> None:
         super().__init__(risk, loader)
         self._plan: LayerPlan | None = None
-        self._elements = 0
 
     @abstractmethod
     def _product_of(self, examples: Examples) -> Callable[[Tensor], Tensor]:
@@ -104,10 +103,8 @@ class LayeredCurvature(Curvature):
 
     def _any_product(self, examples: Examples, vectors: Tensor) -> Tensor:
         """``(P, R)`` to the same shape, for any model."""
-        if not self._elements:
-            few = next(example_chunks(examples, _FEW))
-            self._elements = saved_elements(self.risk, few)
-        return chunked_products(self._product_of, examples, vectors, self._elements)
+        elements = saved_elements(self.risk, examples)
+        return chunked_products(self._product_of, examples, vectors, elements)
 
     def _identity(self, index: Tensor) -> Tensor:
         """Columns of the identity, ``(P, K)``."""
