@@ -219,3 +219,11 @@ def test_the_harmonic_mean_needs_regularization():
             InverseHarmonicMeanInfluence(case.model, case.loss, amount)
     with pytest.raises(InputError, match="> 0"):
         fitted(InverseHarmonicMeanInfluence, case).with_regularization(0)
+
+
+@every
+def test_an_example_without_a_finite_loss_is_refused_wherever_it_comes(make):
+    case = softmax_regression()
+    case.x[-1, 0] = torch.nan  # (``fit`` looks at the first three alone)
+    with pytest.raises(InputError, match="finite"):
+        fitted(make, case).influences(case.x_test, case.y_test)

@@ -126,7 +126,8 @@ class Curvature(ABC):
             The same shape.
 
         Raises:
-            InputError: If the vectors have another shape.
+            InputError: If the vectors have another shape, or the product of finite ones
+                is not finite.
         """
         columns = vectors.unsqueeze(1) if vectors.ndim == 1 else vectors
         if columns.ndim != 2 or len(columns) != self.shape[1]:
@@ -135,10 +136,13 @@ class Curvature(ABC):
                 f"{tuple(vectors.shape)}"
             )
         matrix = self._matrix_by_now(columns.shape[1])
-        if matrix is not None:
-            return matrix @ vectors
-        total, count = self._summed(lambda part: self._product(part, columns))
-        return (total / count).reshape(vectors.shape)
+        if matrix is None:
+            total, count = self._summed(lambda part: self._product(part, columns))
+            product = (total / count).reshape(vectors.shape)
+        else:
+            product = matrix @ vectors
+        _check_finite(product, vectors)
+        return product
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the matrix, which is larger than what it is made of."""
@@ -202,6 +206,15 @@ class Curvature(ABC):
         if total is None:  # (batches refuse to be empty)
             raise InputError("the training data hold no batch")
         return total, count
+
+
+def _check_finite(product: Tensor, vectors: Tensor) -> None:
+    if not bool(product.isfinite().all()) and bool(vectors.isfinite().all()):
+        raise InputError(
+            "a product with the curvature is not finite: a derivative of the loss is "
+            "infinite or NaN for some training example. Check the training data and "
+            "the loss"
+        )
 
 
 def dense(operator: LinearOperator) -> Tensor:

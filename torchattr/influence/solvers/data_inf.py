@@ -77,6 +77,11 @@ class DataInf(Solver):
                 for gradients in streamed_gradients(fisher.risk, examples):
                     shrunk = regularization + gradients.squared_norms()
                     total += gradients.combined(gradients.products(vectors) / shrunk)
+        if not bool(total.isfinite().all()) and bool(vectors.isfinite().all()):
+            raise InputError(
+                "the gradient of some training example is not finite; check the "
+                "training data and the loss"
+            )
         return Solved((vectors - total / count) / regularization)
 
     def trace(self) -> float:
