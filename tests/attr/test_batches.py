@@ -58,6 +58,16 @@ by_method_one_at_a_time = pytest.mark.parametrize(
 )
 
 
+def with_two(methods, cases):
+    """Each case with Shapley, which counts what a trial costs, and another in turn."""
+    others = [name for name in methods if name != "Shapley"]
+    return [
+        pytest.param(*methods[method], *case, id=f"{name}-{method}")
+        for place, (name, case) in enumerate(cases.items())
+        for method in ("Shapley", others[place % len(others)])
+    ]
+
+
 def answers(method, options, forward, x=TABULAR, *, sizes=BATCHES, **arguments):
     """The attributions for every size of a batch."""
     options = dict(options)
@@ -99,16 +109,17 @@ AGGREGATES = {
     "as many numbers as examples": lambda x: x.cumprod(1).sum(0)[: len(TABULAR)],
     "a matrix as long as the batch": lambda x: x.T[: len(TABULAR)] @ x[:, :2],
 }
-by_aggregate = pytest.mark.parametrize("forward", AGGREGATES.values(), ids=AGGREGATES)
+by_aggregate = pytest.mark.parametrize(
+    ("method", "options", "forward"),
+    with_two(ONE_AT_A_TIME, {name: (forward,) for name, forward in AGGREGATES.items()}),
+)
 
 
-@by_method_one_at_a_time
 @by_aggregate
 def test_forwards_that_aggregate_over_the_batch(method, options, forward):
     agree(answers(method, options, forward))
 
 
-@by_method_one_at_a_time
 @by_aggregate
 def test_forwards_that_aggregate_over_one_example(method, options, forward):
     agree(answers(method, options, forward, TABULAR[:1]))
@@ -182,8 +193,9 @@ ADDITIONAL = {
 }
 
 
-@by_few
-@pytest.mark.parametrize(("forward", "extra"), ADDITIONAL.values(), ids=ADDITIONAL)
+@pytest.mark.parametrize(
+    ("method", "options", "forward", "extra"), with_two(FEW, ADDITIONAL)
+)
 def test_additional_arguments(method, options, forward, extra):
     agree(answers(method, options, forward, additional_forward_args=extra))
 
@@ -289,8 +301,13 @@ ERRORS = [
 ]
 
 
-@by_method
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: str(error)[:12])
+@pytest.mark.parametrize(
+    ("method", "options", "error"),
+    [
+        *((*method, ERRORS[0]) for method in METHODS.values()),
+        *((*METHODS["ShapleyValues"], error) for error in ERRORS[1:]),
+    ],
+)
 def test_a_chunk_that_does_not_fit_is_halved(method, options, error):
     (expected,) = answers(method, options, mlp(), sizes=(1,))
     for most_rows in (len(TABULAR), 3 * len(TABULAR)):
@@ -347,12 +364,12 @@ def test_default_batches_are_bounded_on_a_cpu():
     assert max(large.sizes) <= 8
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.0, "3", True, torch.tensor(2)])
 @by_few
-def test_sizes_that_are_none_are_refused(method, options, size):
+def test_sizes_that_are_none_are_refused(method, options):
     options = {key: part for key, part in options.items() if key != "generator"}
-    with pytest.raises(InputError, match="perturbations_per_eval"):
-        method(mlp()).attribute(TABULAR, perturbations_per_eval=size, **options)
+    for size in (0, -1, 2.0, "3", True, torch.tensor(2)):
+        with pytest.raises(InputError, match="perturbations_per_eval"):
+            method(mlp()).attribute(TABULAR, perturbations_per_eval=size, **options)
 
 
 def test_images_in_segments(device):
