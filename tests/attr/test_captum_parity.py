@@ -26,7 +26,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Feature mask is missing:UserWarning"),
 ]
 by_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-by_batch = pytest.mark.parametrize("perturbations_per_eval", [1, 3, 64, None])
+# In test_batches.py answers do not depend on it: captum need not be asked for more.
+by_batch = pytest.mark.parametrize("perturbations_per_eval", [3, None])
 
 
 def answer(method, case, **arguments):
@@ -53,13 +54,10 @@ def compare(ours, theirs, *, same_random_state=True):
 def test_shapley_value_sampling(case, perturbations_per_eval):
     options = {"perturbations_per_eval": perturbations_per_eval, "n_samples": 4}
     ours = answer(attr.ShapleyValueSampling, case, **options)
-    compare(ours, answer(captum.ShapleyValueSampling, case, n_samples=4))
+    theirs = answer(captum.ShapleyValueSampling, case, n_samples=4)
+    compare(ours, theirs)
     # captum's sampling has one shape for outputs, which is ours
-    theirs = captum.ShapleyValueSampling(case.forward).attribute(
-        case.inputs, **case.arguments, n_samples=1
-    )
-    theirs = theirs if isinstance(theirs, tuple) else (theirs,)
-    assert [x.shape for x in ours[0]] == [x.shape for x in theirs]
+    assert [x.shape for x in ours[0]] == [x.shape for x in theirs[0]]
 
 
 @by_batch
@@ -79,7 +77,7 @@ def test_shapley_value_sampling_of_49_segments(perturbations_per_eval):
 @by_case
 def test_exact_shapley_values(case):
     theirs = answer(captum.ShapleyValues, case)
-    for perturbations_per_eval in (1, 3, 64, None):
+    for perturbations_per_eval in (1, 3, None):
         ours = answer(
             attr.ShapleyValues, case, perturbations_per_eval=perturbations_per_eval
         )
