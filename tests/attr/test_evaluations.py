@@ -16,7 +16,7 @@ from torchattr.estimation.stopping import (
 )
 
 B, N = TABULAR.shape
-by_batch = pytest.mark.parametrize("perturbations_per_eval", [None, 1, 2, 3, 64])
+by_batch = pytest.mark.parametrize("perturbations_per_eval", [None, 1, 3])
 
 
 def rows(method, x=TABULAR, **arguments):
@@ -242,7 +242,7 @@ RULES = {
 @pytest.mark.parametrize("sampling", ["permutation", "antithetic", "orthogonal"])
 def test_stopping_does_not_depend_on_the_batches(rule, sampling):
     counts, answers = set(), []
-    for perturbations_per_eval in (1, 3, 64, None):
+    for perturbations_per_eval in (1, 3, None):
         forward = Recorder(mlp())
         answers.append(
             attr.ShapleyValueSampling(forward).attribute(

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.attr.cases import seeded
 from torchattr import attr
 
+# Every law is tried on several methods: fewer examples of each tell as much.
+few_examples = settings(max_examples=7)
 SIZES = st.integers(1, 6)
 SEEDS = st.integers(0, 10_000)
 
@@ -84,6 +86,7 @@ def close(actual, expected):
 
 
 @each(SHAPLEY | REGRESSION)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_efficiency(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -92,6 +95,7 @@ def test_efficiency(method, n, seed):
 
 
 @each(LINEAR)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_a_feature_that_does_nothing_has_no_value(method, n, seed):
     inner, (x, baselines) = polynomial(n, seed), data(n + 1, seed)
@@ -100,6 +104,7 @@ def test_a_feature_that_does_nothing_has_no_value(method, n, seed):
 
 
 @each(LINEAR)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_a_feature_equal_to_its_baseline_has_no_value(method, n, seed):
     x, baselines = data(n, seed)
@@ -109,6 +114,7 @@ def test_a_feature_equal_to_its_baseline_has_no_value(method, n, seed):
 
 
 @each(LINEAR)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_linearity_in_the_model(method, n, seed):
     one, other, (x, baselines) = (
@@ -122,6 +128,7 @@ def test_linearity_in_the_model(method, n, seed):
 
 
 @each(LINEAR | REGRESSION)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_an_additive_model_gives_each_feature_its_own(method, n, seed):
     weights, (x, baselines) = draw(n, 2, seed=seed), data(n, seed)
@@ -130,6 +137,7 @@ def test_an_additive_model_gives_each_feature_its_own(method, n, seed):
 
 
 @each(SHAPLEY)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_an_additive_model_needs_one_replicate(method, n, seed):
     weights, (x, baselines) = draw(n, seed=seed), data(n, seed)
@@ -159,7 +167,7 @@ def test_the_order_of_features_does_not_matter(method, n, seed):
 
 
 @each(LINEAR | REGRESSION)
-@settings(max_examples=8)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_examples_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -169,7 +177,7 @@ def test_examples_do_not_see_each_other(method, n, seed):
 
 
 @each(LINEAR | REGRESSION)
-@settings(max_examples=8)
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_outputs_do_not_see_each_other(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
@@ -179,6 +187,7 @@ def test_outputs_do_not_see_each_other(method, n, seed):
 
 
 @each(SHAPLEY | {"FeatureAblation": LINEAR["FeatureAblation"]})
+@few_examples
 @given(n=SIZES, seed=SEEDS)
 def test_ids_are_names_and_gaps_are_nobody(method, n, seed):
     forward, (x, baselines) = polynomial(n, seed), data(n, seed)
