@@ -1,4 +1,8 @@
-"""pyDVL's documented examples run with only the imports changed, and sum up right."""
+"""pyDVL's documented examples run with only the imports changed, and sum up right.
+
+Their workers are threads here. Processes import torch for seconds each; they have their
+tests in ``utility/test_utility_game.py``.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +82,7 @@ def test_readme_by_uniform_sampling():
     utility = ModelUtility(model, scorer, show_warnings=False)
     sampler = UniformSampler(batch_size=2**6, seed=seed)
     valuation = ShapleyValuation(utility, sampler, MinUpdates(40), progress=False)
-    with parallel_config(n_jobs=2):
+    with parallel_config("threading", n_jobs=2):
         valuation.fit(train)
     result = valuation.result
     assert result.counts.min() >= 40
@@ -96,7 +100,7 @@ def test_readme_by_permutations_sums_exactly(n_jobs):
     utility, train = logistic_iris(15)
     sampler = PermutationSampler(seed=42)
     valuation = ShapleyValuation(utility, sampler, MinUpdates(2), progress=False)
-    with parallel_config(n_jobs=n_jobs):
+    with parallel_config("threading", n_jobs=n_jobs):
         valuation.fit(train)
     result = valuation.values()
     assert result.values.sum() == pytest.approx(whole(utility, train), abs=1e-10)
@@ -213,7 +217,7 @@ def flipped_digits():
 def test_nearest_neighbours():
     train, test, flipped = flipped_digits()
     valuation = KNNShapleyValuation(KNeighborsClassifier(n_neighbors=5), test)
-    with parallel_config(n_jobs=2):
+    with parallel_config("threading", n_jobs=2):
         valuation.fit(train)
     assert mislabel_auroc(valuation.result, flipped) > 0.9
 
@@ -270,7 +274,9 @@ def test_functional_interface():
     assert by_permutations.values == pytest.approx(exact.values, abs=1e-10)
 
     done = MaxUpdates(100)
-    sampled = permutation_montecarlo_shapley(u, done=done, n_jobs=2, seed=3)
+    sampled = permutation_montecarlo_shapley(
+        u, done=done, n_jobs=2, parallel_backend="threading", seed=3
+    )
     mode = ShapleyMode.PermutationMontecarlo
     again = compute_shapley_values(u, done=MaxUpdates(100), mode=mode, n_jobs=1, seed=3)
     assert sampled == again
