@@ -124,12 +124,12 @@ def test_samples_inside_and_outside(kind):
         max_in_class_samples=count,
     )
     method = ClasswiseShapleyValuation(
-        utility(), sampler, MinUpdates(100), normalize_values=False
+        utility(), sampler, MinUpdates(50), normalize_values=False
     )
     result = method.fit(TRAIN).result
     z = (result.values - RAW) / np.maximum(result.stderr, 1e-12)
     assert np.abs(z).max() < 5
-    assert result.counts.min() >= 100
+    assert result.counts.min() >= 50
     assert method.fit(TRAIN).result == result
 
 
@@ -157,7 +157,7 @@ def test_truncated_permutations():
                 UniformSampler(index_iteration=NoIndexIteration, seed=5),
                 max_in_class_samples=1,
             ),
-            MinUpdates(50),
+            MinUpdates(25),
         )
         .fit(TRAIN)
         .result.values
@@ -176,12 +176,12 @@ def test_going_on_is_one_longer_run(kind, tmp_path):
         method = ClasswiseShapleyValuation(utility(), sampler, MinUpdates(n_updates))
         return method.fit(TRAIN, continue_from=earlier).result
 
-    part, whole = fitted(4), fitted(30)
+    part, whole = fitted(4), fitted(13)
     before = part.copy()
     part.save(tmp_path / "part")
     stored = ValuationResult.load(tmp_path / "part")
     for earlier in (part, stored.sort(reverse=True)):
-        after = fitted(30, earlier)
+        after = fitted(13, earlier)
         np.testing.assert_array_equal(after.counts, whole.counts)
         assert after.n_rounds == whole.n_rounds
         for name in ("values", "stderr", "variances"):
@@ -216,7 +216,7 @@ def test_scores_of_scikit_learn_add_up_by_class():
         UniformSampler(index_iteration=NoIndexIteration, seed=1),
         max_in_class_samples=1,
     )
-    result = ClasswiseShapleyValuation(valued, sampler, MinUpdates(3)).fit(train).result
+    result = ClasswiseShapleyValuation(valued, sampler, MinUpdates(2)).fit(train).result
     model = LogisticRegression(max_iter=500).fit(*train.data())
     right = model.predict(test.data().x) == test.data().y
     for label in range(3):

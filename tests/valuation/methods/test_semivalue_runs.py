@@ -172,7 +172,7 @@ class FirstIsDone(StoppingCriterion):
     ids=["permutations", "truncated", "antithetic", "uniform", "MSR"],
 )
 def test_converged_points_rest_but_stay_in_the_game(method, sampler):
-    is_done = FirstIsDone(300)
+    is_done = FirstIsDone(150)
     result = method(SHOES, sampler, is_done, skip_converged=True).fit().result
     whole = method(SHOES, sampler, is_done).fit().result
     assert result.counts[0] < 20 < whole.counts[0]
@@ -365,9 +365,9 @@ class Shuffled(PermutationSamplerBase):
 @pytest.mark.parametrize("sampler", [Skewed(1), Shuffled(1)])
 @pytest.mark.parametrize("method", [ShapleyValuation, BanzhafValuation])
 def test_a_samplers_law_is_corrected_for(sampler, method):
-    result = method(SHOES, sampler, MinUpdates(400)).fit().result
+    result = method(SHOES, sampler, MinUpdates(200)).fit().result
     assert (np.abs(result.values - exact(method, SHOES)) < 5 * result.stderr).all()
-    same(method(SHOES, sampler, MinUpdates(400)).fit().result, result)
+    same(method(SHOES, sampler, MinUpdates(200)).fit().result, result)
 
 
 class SingletonValuation(SemivalueValuation):
