@@ -149,11 +149,13 @@ def test_an_infinite_weight_drowns_the_others(random):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("constant", [1e-9, 3.0])
-@pytest.mark.parametrize("k", [1, 2, 7, 40, 79, 80, 81])
+@pytest.mark.parametrize(
+    ("k", "constant"),
+    [(1, 1e-9), (2, 3.0), (7, 1e-9), (20, 3.0), (39, 1e-9), (40, 3.0), (41, 1e-9)],
+)
 def test_equal_weights_are_none(k, constant):
     generator = torch.Generator().manual_seed(k)
-    votes = torch.randn(2, 80, generator=generator, dtype=torch.float64)
+    votes = torch.randn(2, 40, generator=generator, dtype=torch.float64)
     weights = torch.full_like(votes, constant)
     torch.testing.assert_close(
         weighted_neighbour_shapley(weights, votes, k),

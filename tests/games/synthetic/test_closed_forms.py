@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from math import comb
 
@@ -66,13 +67,14 @@ def value(game, players):
 
 def brute_force(game, weight):
     """The definition of a semivalue, one coalition at a time."""
+    worth = cache(lambda players: value(game, players))
     rows = []
     for player in range(game.n_players):
         others = [other for other in range(game.n_players) if other != player]
         rows.append(
             sum(
                 weight(game.n_players, size)
-                * (value(game, [*chosen, player]) - value(game, chosen))
+                * (worth(tuple(sorted((*chosen, player)))) - worth(chosen))
                 for size in range(game.n_players)
                 for chosen in combinations(others, size)
             )
