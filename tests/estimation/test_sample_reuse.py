@@ -99,7 +99,7 @@ def test_standard_errors_are_those_of_repeated_runs(antithetic, name):
             antithetic=antithetic,
             generator=generator,
         )
-        for _ in range(400)
+        for _ in range(250)
     ]
     spread = torch.stack([run.values for run in runs]).std(0)
     reported = torch.stack([run.standard_errors for run in runs]).square().mean(0)
