@@ -204,3 +204,12 @@ def test_both_agree(size, seed, regularization, indefinite):
     first = Cholesky(matrix).solve(sides, regularization).vectors
     second = Eigh(matrix).solve(sides, regularization).vectors
     torch.testing.assert_close(first, second, rtol=1e-8, atol=1e-8)
+
+
+@both
+def test_a_matrix_larger_than_the_memory_is_refused_before_anything_is_read(solver):
+    operator = Operator(torch.eye(2).double())
+    operator.shape = (10**7, 10**7)
+    with pytest.raises(InputError, match=r"8e\+05 GB.*EkfacInfluence.*LAYER_WISE"):
+        solver(operator)
+    assert operator.products == 0

@@ -43,13 +43,14 @@ def symmetric_matrix(operator: LinearOperator) -> Tensor:
         is its own matrix.
 
     Raises:
-        InputError: If it is not symmetric, or not finite.
+        InputError: If it is not symmetric, not finite, or larger than the memory.
 
     Example:
         >>> symmetric_matrix(torch.eye(2))
         tensor([[1., 0.],
                 [0., 1.]])
     """
+    _check_room(operator)
     given = dense(operator)
     matrix = given.to(factorable(given.dtype))
     size = torch.linalg.vector_norm(matrix)
@@ -82,3 +83,17 @@ def moved(operator: LinearOperator, device: torch.device | str) -> LinearOperato
         device(type='meta')
     """
     return operator.to(device) if isinstance(operator, Tensor) else operator
+
+
+def _check_room(operator: LinearOperator) -> None:
+    """Ask for the memory before the training data are read."""
+    n = operator.shape[0]
+    try:
+        torch.empty(n, n, dtype=operator.dtype, device=operator.device)
+    except RuntimeError as error:
+        size = n**2 * operator.dtype.itemsize / 1e9
+        raise InputError(
+            f"a dense curvature of {n:,} parameters takes {size:.3g} GB, for which "
+            "there is no memory. Take CgInfluence or EkfacInfluence, or smaller blocks "
+            "by block_structure=BlockMode.LAYER_WISE"
+        ) from error
