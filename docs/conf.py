@@ -51,7 +51,8 @@ nitpick_ignore_regex = [
         r".*\.(FiniteSampler|CountedSampler|Resettable|_Regressor|ScoredModel)",
     ),
     (r"py:class", r"nn\.Module|Loss|Regularization|BlockStructure|CurvatureChoice"),
-    (r"py:class", r"BatchFunction|.*\.ExampleGradients|da\.Array|Client|DTypeLike"),
+    (r"py:class", r"BatchFunction|da\.Array|Client|DTypeLike|Correlation"),
+    (r"py:class", r".*\.(ExampleGradients|ParameterGradients|HasSelfInfluences)"),
     (r"py:class", r".*\.(LowRankInverse|DiagonalInverse|Columns)"),
     (
         r"py:class",
