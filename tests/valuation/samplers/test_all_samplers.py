@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.valuation.samplers.cases import (
@@ -25,6 +25,8 @@ from torchattr.sampling.subset_counts import log_n_subsets
 from torchattr.valuation.samplers import PermutationSamplerBase
 
 ENOUGH = 20  # rounds
+# A law of all samplers is tried on more than thirty of them.
+few_examples = settings(max_examples=7)
 NEED_OTHERS = {"a user's", "a user's, finite", "stratified, whole"}
 
 
@@ -88,6 +90,7 @@ def test_generate_yields_what_the_marginals_are(case, n):
 
 
 @every(ALL)
+@few_examples
 @given(data=st.data())
 def test_any_part_of_a_stream_is_what_the_whole_has_there(case, data):
     n = data.draw(st.integers(2, 6))
@@ -102,6 +105,7 @@ def test_any_part_of_a_stream_is_what_the_whole_has_there(case, data):
 
 
 @every(ALL)
+@few_examples
 @given(n=st.integers(2, 6), seed=st.integers(0, 1000))
 def test_no_player_is_in_the_subset_that_it_joins(case, n, seed):
     marginals = case.make(seed).marginals(n, 0, 5)
@@ -115,6 +119,7 @@ def test_no_player_is_in_the_subset_that_it_joins(case, n, seed):
 
 
 @every(ALL)
+@few_examples
 @given(n=st.integers(2, 6))
 def test_rounds_and_replicates_are_numbered(case, n):
     sampler = case.make(0)
