@@ -211,6 +211,7 @@ def test_a_fitted_object_survives_a_pickle_and_a_move() -> None:
 
 def test_arguments() -> None:
     model = nn.Linear(3, 2)
+    assert not EkfacInfluence(model, progress=True).is_fitted  # (pyDVL's argument)
     with pytest.raises(InputError, match="fit"):
         EkfacInfluence(model).influences_by_layer(randn(1, 3), torch.zeros(1).long())
     with pytest.raises(InputError, match="fit"):

@@ -541,3 +541,5 @@ def test_answers_carry_no_graph_and_gradient_mode_does_not_matter():
     torch.testing.assert_close(found, expected, **EXACT)
     assert not found.requires_grad
     assert not expected.requires_grad
+    matrix = torch.eye(43, dtype=torch.float64, requires_grad=True)
+    assert not fitted(case, second_order_mode=matrix).influences(*both).requires_grad

@@ -49,6 +49,7 @@ class EkfacInfluence(Influence):
             :class:`KFAC`. ``CrossEntropyLoss()`` if ``None``.
         scale: ``None``, or ``"loo"`` to divide by the number of training examples.
         batch_function: Makes ``(x, y)`` of what a loader gives.
+        progress: Without effect; accepted as pyDVL accepts it.
 
     Raises:
         InputError: If an argument is out of range. From ``fit``, if a module that is
@@ -81,7 +82,9 @@ class EkfacInfluence(Influence):
         loss: Loss | None = None,
         scale: Literal["loo"] | None = None,
         batch_function: BatchFunction | None = None,
+        progress: bool = False,
     ) -> None:
+        self.progress = progress
         if regularization is not None and hessian_regularization == 0:
             hessian_regularization = None  # its default, so that one name is given
         super().__init__(

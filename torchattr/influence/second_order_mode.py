@@ -108,7 +108,8 @@ def chosen_curvature(
             f"the curvature has shape {tuple(choice.shape)}, but {risk.n_parameters} "
             "parameters vary; an operator fits block_structure=BlockMode.FULL only"
         )
-    return choice
+    # Answers carry no graph.
+    return choice.detach() if isinstance(choice, torch.Tensor) else choice
 
 
 def chosen_curvatures(
