@@ -54,6 +54,11 @@ def test_what_is_no_batch_is_refused(loader):
         lengths(loader)
 
 
+def test_a_batch_without_a_list_around_it_is_told_apart():
+    with pytest.raises(InputError, match=r"got Tensor.*\[\(x, y\)\] for one batch"):
+        lengths([CASE.x, CASE.y])
+
+
 def test_reading_draws_nothing_from_the_global_stream():
     data = TensorDataset(CASE.x, CASE.y)
     torch.manual_seed(0)

@@ -121,6 +121,7 @@ class Batches:
                     else ""
                 )
                 + ". Pass batch_function=, which makes such a pair of it"
+                + (", or [(x, y)] for one batch" if isinstance(batch, Tensor) else "")
             )
         return batch[0], batch[1]
 

@@ -14,6 +14,7 @@ from torchattr.errors import InputError
 from torchattr.games.counts import as_count
 from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.solvers.block_lanczos import largest_eigenpairs
+from torchattr.influence.solvers.callers_frame import frames_to_the_user
 from torchattr.influence.solvers.deflated_trace import deflated_trace
 from torchattr.influence.solvers.eigenpairs import Eigenpairs, eigenpairs
 from torchattr.influence.solvers.solver import ConvergenceWarning, Solved, Solver
@@ -112,7 +113,7 @@ class Arnoldi(Solver):
                 f"their residual is {self.residual:.1e}, tol is {tol:.1e}. Pass a "
                 "larger max_iter or krylov_dimension, or another rank",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=frames_to_the_user(),
             )
 
     @property

@@ -15,6 +15,7 @@ from torchattr.errors import InputError
 from torchattr.games.counts import as_count
 from torchattr.influence.curvature.chunk_sizes import working_elements
 from torchattr.influence.curvature.curvature import LinearOperator
+from torchattr.influence.solvers.callers_frame import frames_to_the_user
 from torchattr.influence.solvers.hutchinson import trace_estimate
 from torchattr.influence.solvers.krylov_run import KrylovRun
 from torchattr.influence.solvers.krylov_steps import (
@@ -126,7 +127,7 @@ class ConjugateGradient(Solver):
             warnings.warn(
                 self._shortfall(steps, n_steps, reached[short], len(reached)),
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=frames_to_the_user(),
             )
         return Solved(solutions, reached.to(vectors.dtype), iterations)
 

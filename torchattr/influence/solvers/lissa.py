@@ -13,6 +13,7 @@ from torch import Tensor
 from torchattr.errors import InputError
 from torchattr.games.counts import as_count
 from torchattr.influence.curvature.curvature import LinearOperator
+from torchattr.influence.solvers.callers_frame import frames_to_the_user
 from torchattr.influence.solvers.hutchinson import trace_estimate
 from torchattr.influence.solvers.neumann_series import NeumannSeries
 from torchattr.influence.solvers.shifted_system import ShiftedSystem, unit_rows
@@ -96,7 +97,11 @@ class LiSSA(Solver):
         series = NeumannSeries(system, sides, scale=self._scale, rtol=self._rtol)
         self._advance(series)
         if self._warns and len(series.unfinished):
-            warnings.warn(self._shortfall(series), ConvergenceWarning, stacklevel=2)
+            warnings.warn(
+                self._shortfall(series),
+                ConvergenceWarning,
+                stacklevel=frames_to_the_user(),
+            )
         solutions = (series.solutions * sizes.unsqueeze(1)).to(vectors.dtype)
         return Solved(solutions, series.reached.to(vectors.dtype), series.iterations)
 
