@@ -49,7 +49,9 @@ class KFAC(KroneckerFisher):
     Note:
         One pass over the data, with ``K`` backward passes, batched, for ``K`` outputs
         of an example; and eigendecompositions of a matrix ``(o, o)`` and one ``(i, i)``
-        for each layer. See Martens and Grosse, "Optimizing neural networks with
+        for each layer, and of a matrix ``(n, n)`` for a module with ``n`` parameters
+        without structure: about 10 s on one core for 3,000 of them, and with the cube
+        of their number. See Martens and Grosse, "Optimizing neural networks with
         Kronecker-factored approximate curvature", arXiv:1503.05671 (2015), and for
         convolutions Grosse and Martens, arXiv:1602.01407 (2016).
 
