@@ -36,7 +36,7 @@ def test_every_class_answers_on_the_device_of_its_model(make, device):
 @pytest.mark.parametrize("mode", InfluenceMode)
 def test_convolutions_and_calculators(mode, device):
     case = convolutional()
-    test, train = (case.x_test, case.y_test), (case.x, case.y)
+    test = case.x_test, case.y_test
 
     def answers(model):
         influence = DirectInfluence(
