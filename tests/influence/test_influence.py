@@ -314,8 +314,9 @@ def test_any_operator_or_curvature_may_stand_for_the_second_derivative():
         torch.testing.assert_close(found, up(case), **EXACT)
     with pytest.raises(InputError, match=r"shape \(3, 3\).*15 parameters"):
         fitted(case, second_order_mode=torch.eye(3))
-    with pytest.raises(InputError, match="SecondOrderMode"):
-        fitted(case, second_order_mode="hessian")
+    for wrong in ("hessian", None, 3):
+        with pytest.raises(InputError, match="SecondOrderMode"):
+            DirectInfluence(case.model, case.loss, second_order_mode=wrong)
     for wrong in (matrix.numpy(), lambda risk, batches: None):
         with pytest.raises(InputError, match=r"operator of torch.*(ndarray|NoneType)"):
             fitted(case, second_order_mode=wrong)

@@ -23,6 +23,7 @@ from torchattr.influence.scores import streamed_gradients
 from torchattr.influence.second_order_mode import (
     CurvatureChoice,
     SecondOrderMode,
+    check_choice,
     chosen_curvatures,
 )
 from torchattr.influence.solvers.solver import Solver
@@ -65,9 +66,8 @@ class InfluenceModel(PerturbationAttribution):
         super().__init__(model)
         if scale not in {None, "loo"}:
             raise InputError(f'scale must be None or "loo"; got {scale!r}')
-        EmpiricalRisk(
-            model, loss
-        )  # refuses what is no model before its blocks are read
+        check_choice(second_order_mode)
+        EmpiricalRisk(model, loss)  # no model is refused before its blocks are read
         names = blocks_of(model, block_structure)
         self.risk = EmpiricalRisk(model, loss, list(chain(*names.values())))
         self._second_order_mode = second_order_mode

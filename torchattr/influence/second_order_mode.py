@@ -20,6 +20,7 @@ from torchattr.influence.empirical_risk import EmpiricalRisk
 __all__ = [
     "CurvatureChoice",
     "SecondOrderMode",
+    "check_choice",
     "chosen_curvature",
     "chosen_curvatures",
 ]
@@ -61,6 +62,28 @@ _CURVATURES = {
 }
 
 
+def check_choice(choice: object) -> None:
+    """Refuse what is neither a mode, nor an operator, nor makes one.
+
+    Args:
+        choice: What the user passed.
+
+    Raises:
+        InputError: If it is none of these.
+
+    Example:
+        >>> check_choice(SecondOrderMode.HESSIAN)
+    """
+    if not isinstance(choice, SecondOrderMode | LinearOperator) and not callable(
+        choice
+    ):
+        raise InputError(
+            "second_order_mode must be a SecondOrderMode, a curvature such as "
+            "GaussNewton, or an operator with @, shape, dtype and device; got "
+            f"{choice!r}"
+        )
+
+
 def chosen_curvature(
     choice: CurvatureChoice, risk: EmpiricalRisk, batches: Batches
 ) -> LinearOperator:
@@ -88,12 +111,6 @@ def chosen_curvature(
         return _CURVATURES[choice](risk, batches)
     # A class has the members of its objects: it is no operator itself.
     if isinstance(choice, type) or not isinstance(choice, LinearOperator):
-        if not callable(choice):
-            raise InputError(
-                "second_order_mode must be a SecondOrderMode, a curvature such as "
-                "GaussNewton, or an operator with @, shape, dtype and device; got "
-                f"{choice!r}"
-            )
         choice = choice(risk, batches)
     if not isinstance(choice, LinearOperator) or not isinstance(
         choice.dtype, torch.dtype
