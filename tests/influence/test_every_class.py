@@ -64,9 +64,14 @@ def fitted(make, case, regularization=0.1, **options):
 
 
 @solver
-@pytest.mark.parametrize("n_test", [3, 25], ids=["few queries", "more than parameters"])
 @pytest.mark.parametrize(
-    "sizes", [(), (29,), (7, 3)], ids=["one batch", "29+1", "ragged"]
+    ("n_test", "sizes"),
+    [(25, ()), (3, (29,)), (25, (7, 3))],
+    ids=[
+        "one batch, more than parameters",
+        "29+1, few",
+        "ragged, more than parameters",
+    ],
 )
 def test_solvers_agree_with_the_direct_one_at_small_regularization(make, n_test, sizes):
     case = softmax_regression(n_test=n_test)
