@@ -102,6 +102,10 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
     @property
     def layer(self) -> str:
         return self.path.split("/")[0].removesuffix(".py")
@@ -123,7 +127,7 @@ class Source:
 
     def imports(self) -> Iterator[tuple[int, str]]:
         """Line and absolute name of every imported module, deferred ones included."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -138,6 +142,10 @@ class Source:
                 )
 
     @cached_property
+    def tokens(self) -> list[tokenize.TokenInfo]:
+        return list(tokenize.generate_tokens(io.StringIO(self.text).readline))
+
+    @cached_property
     def code_lines(self) -> set[int]:
         """Numbers of the lines that hold code: neither blank nor only a comment."""
         silent = {
@@ -150,7 +158,7 @@ class Source:
         }
         return {
             line
-            for token in tokenize.generate_tokens(io.StringIO(self.text).readline)
+            for token in self.tokens
             if token.type not in silent
             for line in range(token.start[0], token.end[0] + 1)
         }
@@ -222,13 +230,13 @@ def many_positional(source: Source) -> Iterator[str]:
 
 
 def calls_of_hasattr(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name) and node.id == "hasattr":
             yield f"{node.lineno}: hasattr; give the protocol a type"
 
 
 def broad_excepts(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.ExceptHandler) or source.path in BROAD_EXCEPT:
             continue
         caught = ast.unparse(node.type) if node.type else ""
@@ -237,7 +245,7 @@ def broad_excepts(source: Source) -> Iterator[str]:
 
 
 def bare_asserts(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Assert):
             yield f"{node.lineno}: assert vanishes under python -O; raise an error"
 
@@ -247,7 +255,7 @@ def unexplained_suppressions(source: Source) -> Iterator[str]:
         r"# (type: ignore\[[a-z, -]+\]|ruff: ignore\[[a-z, -]+\]"
         r"|noqa: [A-Z]+\d+(, ?[A-Z]+\d+)*)"
     )
-    for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
+    for token in source.tokens:
         comment = token.string if token.type == tokenize.COMMENT else ""
         if re.match(r"#\s*((type|ruff):\s*ignore|noqa)", comment) and not re.match(
             code + r"(  #)? \(?\w+", comment
@@ -317,7 +325,7 @@ def test_every_exemption_is_needed():
 
 def docstring_windows(source: Source) -> Iterator[tuple[str, ...]]:
     """Every run of six consecutive non-blank lines of every docstring."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ):

@@ -33,7 +33,7 @@ SOLVERS = {
         CgInfluence, rtol=1e-10, solve_simultaneously=True
     ),
     "one by one": partial(CgInfluence, rtol=1e-10, solve_simultaneously=False),
-    "lissa": partial(LissaInfluence, rtol=1e-8, maxiter=30_000, scale=1.5),
+    "lissa": partial(LissaInfluence, rtol=1e-8, maxiter=30_000, scale=1.0),
     "arnoldi": partial(ArnoldiInfluence, rank=PLENTY),
     "nystroem": partial(NystroemSketchInfluence, rank=PLENTY),
 }
