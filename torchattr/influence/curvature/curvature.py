@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -14,6 +14,7 @@ from torchattr.games.examples import Examples
 from torchattr.influence.batches import Batches
 from torchattr.influence.curvature.chunk_sizes import working_elements
 from torchattr.influence.curvature.matrix_sum import MatrixSum
+from torchattr.influence.curvature.risk_operator import RiskOperator
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 __all__ = ["Curvature", "LinearOperator", "dense"]
@@ -57,7 +58,7 @@ class LinearOperator(Protocol):
         ...
 
 
-class Curvature(ABC):
+class Curvature(RiskOperator):
     r"""A mean over training examples, :math:`C = \frac1N \sum_i C_i`.
 
     The mean is over examples, never over batches: every cut of the data into batches
@@ -91,7 +92,7 @@ class Curvature(ABC):
     """
 
     def __init__(self, risk: EmpiricalRisk, loader: Iterable[Any]) -> None:
-        self.risk = risk
+        super().__init__(risk)
         self.batches = (
             loader.restricted(risk)
             if isinstance(loader, Batches)
@@ -101,47 +102,15 @@ class Curvature(ABC):
         self._n_multiplied = 0
         self._held: tuple[Hashable, Tensor] | None = None
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(P, P)``."""
-        return self.risk.n_parameters, self.risk.n_parameters
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The model's."""
-        return self.risk.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """The model's."""
-        return self.risk.device
-
-    def __matmul__(self, vectors: Tensor) -> Tensor:
-        """Products with vectors; one pass over the training examples, or none.
-
-        Args:
-            vectors: ``(P, R)``, or ``(P,)``.
-
-        Returns:
-            The same shape.
-
-        Raises:
-            InputError: If the vectors have another shape, or the product of finite ones
-                is not finite.
-        """
-        columns = vectors.unsqueeze(1) if vectors.ndim == 1 else vectors
-        if columns.ndim != 2 or len(columns) != self.shape[1]:
-            raise InputError(
-                f"expected vectors of shape ({self.shape[1]}, R); got "
-                f"{tuple(vectors.shape)}"
-            )
+    def _multiplied(self, columns: Tensor) -> Tensor:
+        """One pass over the training examples, or none where the matrix is held."""
         matrix = self._matrix_by_now(columns.shape[1])
         if matrix is None:
             total, count = self._summed(lambda part: self._product(part, columns))
-            product = (total / count).reshape(vectors.shape)
+            product = total / count
         else:
-            product = matrix @ vectors
-        _check_finite(product, vectors)
+            product = matrix @ columns
+        _check_finite(product, columns)
         return product
 
     def __getstate__(self) -> dict[str, Any]:

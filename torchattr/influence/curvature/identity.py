@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from torchattr.influence.curvature.risk_operator import RiskOperator
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 __all__ = ["Identity"]
 
 
-class Identity:
+class Identity(RiskOperator):
     """The identity, as a curvature; influence becomes a product of gradients.
 
     Args:
@@ -24,6 +24,7 @@ class Identity:
         risk: The risk.
 
     Example:
+        >>> import torch
         >>> risk = EmpiricalRisk(torch.nn.Linear(1, 1), torch.nn.MSELoss())
         >>> Identity(risk) @ torch.tensor([1.0, 2.0])
         tensor([1., 2.])
@@ -32,22 +33,8 @@ class Identity:
     def __init__(
         self, risk: EmpiricalRisk, loader: Iterable[Any] | None = None
     ) -> None:
-        self.risk = risk
+        super().__init__(risk)
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(P, P)``."""
-        return self.risk.n_parameters, self.risk.n_parameters
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The model's."""
-        return self.risk.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """The model's."""
-        return self.risk.device
-
-    def __matmul__(self, vectors: Tensor) -> Tensor:
-        return vectors.clone()
+    def _multiplied(self, columns: Tensor) -> Tensor:
+        """The same columns."""
+        return columns.clone()

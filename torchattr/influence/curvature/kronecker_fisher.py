@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from torchattr.influence.batches import Batches
 from torchattr.influence.curvature.eigen_block import EigenBlock
 from torchattr.influence.curvature.kronecker_factors import factored
 from torchattr.influence.curvature.kronecker_layers import ModelLayers, found_layers
+from torchattr.influence.curvature.risk_operator import RiskOperator
 from torchattr.influence.empirical_risk import EmpiricalRisk
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["KroneckerFisher"]
 
 
-class KroneckerFisher(ABC):
+class KroneckerFisher(RiskOperator):
     r"""A Fisher matrix, block diagonal by layer, with :math:`U = U_G \otimes U_A`.
 
     The block of a layer is :math:`U \Lambda U^\top`, with the eigenvectors of the two
@@ -49,7 +50,7 @@ class KroneckerFisher(ABC):
     """
 
     def __init__(self, risk: EmpiricalRisk, loader: Iterable[Any]) -> None:
-        self.risk = risk
+        super().__init__(risk)
         batches = (
             loader.restricted(risk)
             if isinstance(loader, Batches)
@@ -95,40 +96,9 @@ class KroneckerFisher(ABC):
         whole = cls(first.restricted(names), batches)
         return {block: whole.restricted(risk) for block, risk in risks.items()}
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(P, P)``."""
-        return self.risk.n_parameters, self.risk.n_parameters
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The model's."""
-        return self.risk.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """The model's."""
-        return self.risk.device
-
-    def __matmul__(self, vectors: Tensor) -> Tensor:
-        """Products with vectors, from what is held.
-
-        Args:
-            vectors: ``(P, R)``, or ``(P,)``.
-
-        Returns:
-            The same shape.
-
-        Raises:
-            InputError: If they have another length.
-        """
-        columns = vectors.unsqueeze(1) if vectors.ndim == 1 else vectors
-        if columns.ndim != 2 or len(columns) != self.shape[1]:
-            raise InputError(
-                f"expected vectors of shape ({self.shape[1]}, R); got "
-                f"{tuple(vectors.shape)}"
-            )
-        return self.applied(columns.T, _identity).T.reshape(vectors.shape)
+    def _multiplied(self, columns: Tensor) -> Tensor:
+        """From what is held."""
+        return self.applied(columns.T, _identity).T
 
     def applied(self, vectors: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         r"""Products with a function of the matrix, :math:`U f(\Lambda) U^\top`.
