@@ -17,6 +17,7 @@ from torchattr.influence.curvature.chunk_sizes import working_elements
 from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.solvers.callers_frame import frames_to_the_user
 from torchattr.influence.solvers.hutchinson import trace_estimate
+from torchattr.influence.solvers.iteration_bar import advance
 from torchattr.influence.solvers.krylov_run import KrylovRun
 from torchattr.influence.solvers.krylov_steps import (
     KrylovSteps,
@@ -117,7 +118,7 @@ class ConjugateGradient(Solver):
         for group in groups:
             units, sizes = unit_rows(group)
             run = KrylovRun(steps, units, self._rtol)
-            self._advance(run)
+            advance(run, self._maxiter, "Conjugate gradients", show=self._progress)
             n_steps = max(n_steps, run.n_steps)
             solutions = (run.solutions * sizes.unsqueeze(1)).to(vectors.dtype)
             parts.append((solutions, run.reached, run.iterations, sizes))
@@ -154,20 +155,6 @@ class ConjugateGradient(Solver):
             sides = sides.to(factorable(sides.dtype))
             return SharedSpace(multiply, precondition, sides)
         return SeparateSpaces(multiply, precondition)
-
-    def _advance(self, run: KrylovRun) -> None:
-        if not self._progress:
-            run.advance(self._maxiter)
-            return
-        from tqdm.auto import tqdm  # (only a run that shows it pays for it)
-
-        with tqdm(total=self._maxiter, desc="Conjugate gradients") as bar:
-
-            def report(run: KrylovRun) -> None:
-                bar.update()
-                bar.set_postfix(residual=f"{run.worst:.1e}")
-
-            run.advance(self._maxiter, report)
 
     def _shortfall(
         self, steps: KrylovSteps, n_steps: int, residuals: Tensor, count: int

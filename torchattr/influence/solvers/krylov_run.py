@@ -67,13 +67,13 @@ class KrylovRun:
         return (~(self.reached <= self._rtol)).nonzero().squeeze(1)
 
     def advance(
-        self, maxiter: int, report: Callable[[KrylovRun], None] | None = None
+        self, maxiter: int, report: Callable[[float], None] | None = None
     ) -> None:
         """Go on until all have the tolerance, or nothing helps any more.
 
         Args:
             maxiter: The most steps.
-            report: Called after each step.
+            report: Called after each step, with the largest residual.
         """
         while self.n_steps < maxiter and len(rows := self.unfinished):
             before, kept = self.reached[rows], self.solutions[rows]
@@ -91,7 +91,7 @@ class KrylovRun:
         self,
         rows: Tensor,
         maxiter: int,
-        report: Callable[[KrylovRun], None] | None,
+        report: Callable[[float], None] | None,
     ) -> None:
         sides = _Sides(rows, self.solutions[rows], self._residuals[rows])
         history: list[float] = []
@@ -105,7 +105,7 @@ class KrylovRun:
             self.worst = ratios.max().item()
             history.append(self.worst)
             if report is not None:
-                report(self)
+                report(self.worst)
             going = (ratios > _MARGIN * self._rtol).nonzero().squeeze(1)
             if len(going) < len(sides.rows):
                 self.solutions[sides.rows] = sides.best

@@ -15,6 +15,7 @@ from torchattr.games.counts import as_count
 from torchattr.influence.curvature.curvature import LinearOperator
 from torchattr.influence.solvers.callers_frame import frames_to_the_user
 from torchattr.influence.solvers.hutchinson import trace_estimate
+from torchattr.influence.solvers.iteration_bar import advance
 from torchattr.influence.solvers.neumann_series import NeumannSeries
 from torchattr.influence.solvers.shifted_system import ShiftedSystem, unit_rows
 from torchattr.influence.solvers.solver import ConvergenceWarning, Solved, Solver
@@ -95,7 +96,7 @@ class LiSSA(Solver):
             self.curvature, regularization + self._scale * self._dampen
         )
         series = NeumannSeries(system, sides, scale=self._scale, rtol=self._rtol)
-        self._advance(series)
+        advance(series, self._maxiter, "LiSSA", show=self._progress)
         if self._warns and len(series.unfinished):
             warnings.warn(
                 self._shortfall(series),
@@ -113,20 +114,6 @@ class LiSSA(Solver):
         """Move the curvature, if it is a tensor."""
         self.curvature = moved(self.curvature, device)
         return self
-
-    def _advance(self, series: NeumannSeries) -> None:
-        if not self._progress:
-            series.advance(self._maxiter)
-            return
-        from tqdm.auto import tqdm  # (only a run that shows it pays for it)
-
-        with tqdm(total=self._maxiter, desc="LiSSA") as bar:
-
-            def report(series: NeumannSeries) -> None:
-                bar.update()
-                bar.set_postfix(residual=f"{series.worst:.1e}")
-
-            series.advance(self._maxiter, report)
 
     def _shortfall(self, series: NeumannSeries) -> str:
         return (

@@ -62,13 +62,13 @@ class NeumannSeries:
         return (self.reached > self._rtol).nonzero().squeeze(1)
 
     def advance(
-        self, maxiter: int, report: Callable[[NeumannSeries], None] | None = None
+        self, maxiter: int, report: Callable[[float], None] | None = None
     ) -> None:
         """Go on until all are done, or have begun to diverge.
 
         Args:
             maxiter: The most products.
-            report: Called after each.
+            report: Called after each, with the largest residual.
         """
         rows = self.unfinished
         residuals, iterates = self._sides[rows], self.solutions[rows]
@@ -84,7 +84,7 @@ class NeumannSeries:
                 rows = rows[going]
                 residuals, iterates = residuals[going], iterates[going]
             if report is not None:
-                report(self)
+                report(self.worst)
 
     def _note(self, rows: Tensor, iterates: Tensor, sizes: Tensor) -> None:
         better = sizes < self.reached[rows]
